@@ -1,0 +1,231 @@
+//! Access: the only way to a connection.
+//!
+//! A `Gate<P>` is a claim not yet examined. Opening it runs in one transaction: the credential still
+//! holds → the place is found → `decide` says yes → your closure. Nothing lies between asking and
+//! acting, so there is no permission cache to go stale.
+
+mod actor;
+mod decide;
+mod denials;
+mod locate;
+mod lookup;
+mod permission;
+mod tx;
+
+pub use actor::{Actor, Bearer, Job, Origin, Power};
+pub use decide::{Refusal, Role, decide};
+pub use locate::{Found, Instance, Place, Project, Scope};
+pub use permission::*;
+pub(in crate::kernel) use tx::Opened;
+pub use tx::{InProject, Read, Tx, Write};
+
+pub use super::db::{Tuning, open::DatabaseKey};
+
+use super::audit::chain::{self, Link};
+use super::audit::{Audited, ChainKey};
+use super::db::Database;
+use super::error::Result;
+use super::time::Clock;
+use actor::Credential;
+use denials::{Denials, Denied};
+use hmac::{Hmac, KeyInit, Mac};
+use rusqlite::Connection;
+use sha2::Sha256;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The keys a door needs. They come from the key ring, each with a purpose of its own.
+#[derive(Clone)]
+pub struct Keys {
+    pub database: DatabaseKey,
+    pub chain: ChainKey,
+    pub tokens: [u8; 32],
+}
+
+/// The door of an instance: hands out claims, never connections.
+#[derive(Clone)]
+pub struct Door(Arc<House>);
+
+pub(in crate::kernel) struct House {
+    database: Database,
+    pub(in crate::kernel) keys: Keys,
+    clock: Clock,
+    denials: Denials,
+}
+
+/// The right to act as the person at the machine. Whoever opens the house gets the only one.
+pub struct Shell(Door);
+
+impl Door {
+    pub fn open(path: &Path, keys: Keys, clock: Clock, tuning: &Tuning) -> Result<(Door, Shell)> {
+        let database = Database::open(path, &keys.database, tuning)?;
+        let house = House { database, keys, clock, denials: Denials::default() };
+        let door = Door(Arc::new(house));
+        Ok((door.clone(), Shell(door)))
+    }
+
+    /// A caller who presents a token. Nothing is looked up yet.
+    pub fn token<E: Effect>(&self, token: &str, origin: Origin) -> Caller<E> {
+        self.caller(Credential::Token(self.0.digest(token)), origin)
+    }
+
+    /// A caller who presents the cookie of a session. Nothing is looked up yet.
+    pub fn session<E: Effect>(&self, cookie: &str, origin: Origin) -> Caller<E> {
+        self.caller(Credential::Session(self.0.digest(cookie)), origin)
+    }
+
+    /// Somebody who has not signed in: holds `SignIn` and `Claim`, and nothing else.
+    pub fn visitor(&self, origin: Origin) -> Caller<Changes> {
+        self.caller(Credential::Visitor, origin)
+    }
+
+    /// A job, limited to the permissions it declares.
+    pub fn job(&self, job: &'static Job) -> Caller<Changes> {
+        self.caller(Credential::Job(job), Origin { address: "job".into(), request: "".into() })
+    }
+
+    /// Finishes the changes that wait, then closes.
+    pub async fn shut_down(&self) {
+        self.0.database.shut_down().await;
+    }
+
+    fn caller<E: Effect>(&self, credential: Credential, origin: Origin) -> Caller<E> {
+        Caller { house: Arc::clone(&self.0), credential, origin, effect: PhantomData }
+    }
+}
+
+impl House {
+    pub(in crate::kernel) fn append(&self, conn: &Connection, entry: &Link) -> Result<()> {
+        chain::append(conn, &self.keys.chain, entry)
+    }
+
+    /// Tokens are stored as keyed digests: a copy of the file signs nobody in.
+    pub(in crate::kernel) fn digest(&self, token: &str) -> [u8; 32] {
+        let key = &self.keys.tokens;
+        let mut mac = <Hmac<Sha256>>::new_from_slice(key).expect("HMAC takes any key length");
+        mac.update(token.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl Shell {
+    pub fn operator(&self) -> Caller<Changes> {
+        let origin = Origin { address: "console".into(), request: "".into() };
+        self.0.caller(Credential::Operator, origin)
+    }
+}
+
+/// Somebody with a credential and no place yet. Can do one thing: name a permission and a place.
+pub struct Caller<E: Effect> {
+    house: Arc<House>,
+    credential: Credential,
+    origin: Origin,
+    effect: PhantomData<E>,
+}
+
+impl<E: Effect> Caller<E> {
+    pub fn gate<P: Permission>(&self, place: <P::Scope as Scope>::Place) -> Gate<P>
+    where
+        E: Admits<P::Effect>,
+    {
+        Gate {
+            house: Arc::clone(&self.house),
+            credential: self.credential.clone(),
+            origin: self.origin.clone(),
+            place,
+        }
+    }
+}
+
+/// A claim to `P` at a place, examined each time it is used.
+pub struct Gate<P: Permission> {
+    house: Arc<House>,
+    credential: Credential,
+    origin: Origin,
+    place: <P::Scope as Scope>::Place,
+}
+
+impl<P: Permission> Clone for Gate<P> {
+    fn clone(&self) -> Self {
+        let (house, credential) = (Arc::clone(&self.house), self.credential.clone());
+        Gate { house, credential, origin: self.origin.clone(), place: self.place.clone() }
+    }
+}
+
+impl<P: Permission> Gate<P> {
+    /// Runs the closure on one snapshot, if the claim holds there.
+    pub async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(Read<'t, P>) -> Result<T> + Send + 'static,
+    {
+        let gate = self.clone();
+        let reading = self.house.database.read(move |conn| match gate.examine(conn)? {
+            Ok(opened) => work(Read::new(&opened)).map(Ok),
+            Err(denied) => Ok(Err(denied)),
+        });
+        match reading.await? {
+            Ok(value) => Ok(value),
+            Err(denied) => {
+                // A reader cannot write, so the entry goes by the writer, and only if it is news:
+                // else whoever knocks without end would keep the disk busy. The refusal stands
+                // even when its entry cannot be stored.
+                if let Some(entry) = self.house.denials.entry(&denied) {
+                    let house = Arc::clone(&self.house);
+                    let note = move |conn: &Connection| house.append(conn, &entry);
+                    let _ = self.house.database.write(note).await;
+                }
+                Err(denied.refusal.into())
+            }
+        }
+    }
+
+    /// Examines the claim and does nothing: asked before the first byte of a big body is read.
+    pub async fn admit(&self) -> Result<()> {
+        self.read(|_| Ok(())).await
+    }
+
+    fn examine<'t>(&'t self, conn: &'t Connection) -> Result<Result<Opened<'t>, Denied>> {
+        let now = self.house.clock.now();
+        let denied = |refusal, actor, found| {
+            let origin = self.origin.clone();
+            Denied { refusal, actor, asked: P::INFO, found, now, origin }
+        };
+        let Some(bearer) = lookup::bearer(conn, &self.credential, now)? else {
+            return Ok(Err(denied(Refusal::NotSignedIn, None, Found::Nothing)));
+        };
+        let found = P::Scope::find(conn, &self.place)?;
+        let roles = lookup::roles(conn, &bearer, found, now)?;
+        Ok(match decide(&P::INFO, &bearer, found, &roles) {
+            Ok(()) => {
+                Ok(Opened { conn, house: &self.house, bearer, found, roles, now, origin: &self.origin })
+            }
+            Err(refusal) => Err(denied(refusal, Some(bearer.actor), found)),
+        })
+    }
+}
+
+impl<P: Permission<Effect = Changes>> Gate<P> {
+    /// Runs the closure in the writer's transaction and answers after the commit.
+    ///
+    /// Only a closure that returns the proof of *this* transaction is accepted.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(Write<'t, P>) -> Result<Audited<'t, T>> + Send + 'static,
+    {
+        let gate = self.clone();
+        let writing = self.house.database.write(move |conn| match gate.examine(conn)? {
+            Ok(opened) => work(Write::new(&opened)).map(|audited| Ok(audited.value)),
+            Err(denied) => {
+                if let Some(entry) = gate.house.denials.entry(&denied) {
+                    gate.house.append(conn, &entry)?;
+                }
+                Ok(Err(denied.refusal))
+            }
+        });
+        // A refusal that leaves an entry is a value here, not an error: an error would undo it.
+        Ok(writing.await??)
+    }
+}

@@ -1,0 +1,158 @@
+//! What an open gate hands to your closure: a small token that is copied, like `&T`.
+
+use super::decide::{Role, decide};
+use super::locate::{Found, Project};
+use super::permission::{Changes, Implies, Permission};
+use super::{Actor, Bearer, House, Origin};
+use crate::kernel::audit::chain::Link;
+use crate::kernel::audit::{self, Audited, Brand, Entry, Quiet};
+use crate::kernel::db::row::{self, FromRow};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::id::ProjectId;
+use crate::kernel::time::Timestamp;
+use rusqlite::{Connection, Params};
+use std::marker::PhantomData;
+
+/// A transaction whose claim was found to hold.
+pub struct Opened<'t> {
+    pub(in crate::kernel) conn: &'t Connection,
+    pub(in crate::kernel) house: &'t House,
+    pub(super) bearer: Bearer,
+    pub(super) found: Found,
+    pub(super) roles: Vec<Role>,
+    pub(super) now: Timestamp,
+    pub(super) origin: &'t Origin,
+}
+
+/// Reads on one snapshot, for whoever holds `P`.
+#[derive(Clone, Copy)]
+pub struct Read<'t, P> {
+    opened: &'t Opened<'t>,
+    mark: PhantomData<(P, Brand<'t>)>,
+}
+
+/// Reads and changes in the writer's transaction, for whoever holds `P`.
+#[derive(Clone, Copy)]
+pub struct Write<'t, P> {
+    opened: &'t Opened<'t>,
+    mark: PhantomData<(P, Brand<'t>)>,
+}
+
+/// Any open transaction: what a statement runs on.
+pub trait Tx: Copy {
+    /// Opaque outside `kernel`: no field of it can be reached there, least of all the connection.
+    #[doc(hidden)]
+    fn opened(&self) -> &Opened<'_>;
+
+    fn now(self) -> Timestamp {
+        self.opened().now
+    }
+    fn actor(self) -> Actor {
+        self.opened().bearer.actor
+    }
+    /// Whether the actor also holds `Q` here. For showing a button; a gate decides for real.
+    fn may<Q: Permission>(self) -> bool {
+        let Opened { bearer, found, roles, .. } = self.opened();
+        decide(&Q::INFO, bearer, *found, roles).is_ok()
+    }
+    /// All rows.
+    fn rows<T: FromRow>(self, sql: &str, params: impl Params) -> Result<Vec<T>> {
+        row::all(self.opened().conn, sql, params)
+    }
+    /// The row, if there is one.
+    fn row<T: FromRow>(self, sql: &str, params: impl Params) -> Result<Option<T>> {
+        row::first(self.opened().conn, sql, params)
+    }
+    /// The one row that must be there, such as that of an `INSERT … RETURNING`.
+    fn only<T: FromRow>(self, sql: &str, params: impl Params) -> Result<T> {
+        self.row(sql, params)?.ok_or_else(|| Error::internal("a statement gave no row"))
+    }
+}
+
+/// An open transaction in one project: the only source of that project's id.
+pub trait InProject: Tx {
+    fn project(self) -> ProjectId;
+}
+
+macro_rules! transaction {
+    ($name:ident) => {
+        impl<P: Permission> Tx for $name<'_, P> {
+            fn opened(&self) -> &Opened<'_> {
+                self.opened
+            }
+        }
+
+        impl<P: Permission<Scope = Project>> InProject for $name<'_, P> {
+            fn project(self) -> ProjectId {
+                self.opened.project().expect("a project's gate opens only where one was found")
+            }
+        }
+
+        impl<'t, P: Permission> $name<'t, P> {
+            pub(super) fn new(opened: &'t Opened<'t>) -> Self {
+                $name { opened, mark: PhantomData }
+            }
+            /// The same transaction for reading only, under a permission that `P` implies.
+            pub fn reading<Q>(self) -> Read<'t, Q>
+            where
+                P: Implies<Q>,
+                Q: Permission<Scope = P::Scope>,
+            {
+                Read::new(self.opened)
+            }
+        }
+    };
+}
+transaction!(Read);
+transaction!(Write);
+
+impl<'t, P: Permission> Write<'t, P> {
+    /// The same transaction under a narrower permission.
+    pub fn narrow<Q>(self) -> Write<'t, Q>
+    where
+        P: Implies<Q>,
+        Q: Permission<Scope = P::Scope, Effect = Changes>,
+    {
+        Write::new(self.opened)
+    }
+
+    /// Runs a statement for its effect; answers how many rows it touched.
+    pub fn run(self, sql: &str, params: impl Params) -> Result<usize> {
+        row::run(self.opened.conn, sql, params)
+    }
+
+    /// Writes the entry of this change and gives the proof that `Gate::write` asks for.
+    pub fn audited<T>(self, entry: Entry, value: T) -> Result<Audited<'t, T>> {
+        audit::recorded(self.opened, &entry, value)
+    }
+
+    /// For the few changes that mean nothing to an auditor.
+    pub fn quiet<T>(self, reason: Quiet, value: T) -> Audited<'t, T> {
+        audit::unrecorded(self.opened, reason, value)
+    }
+
+    /// How a token is stored.
+    pub fn digest(self, token: &str) -> [u8; 32] {
+        self.opened.house.digest(token)
+    }
+}
+
+impl Opened<'_> {
+    fn project(&self) -> Option<ProjectId> {
+        match self.found {
+            Found::Project(project) => Some(project),
+            Found::Instance | Found::Nothing => None,
+        }
+    }
+
+    pub(in crate::kernel) fn row(&self, entry: &Entry) -> Link {
+        Link {
+            at: self.now,
+            actor: self.bearer.actor.to_string(),
+            project: self.project(),
+            event: entry.event.to_owned(),
+            facts: entry.facts.clone(),
+            origin: self.origin.clone(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The hash chain beneath the audit trail: each row is bound to the one before by a keyed hash.
+
+use crate::kernel::access::Origin;
+use crate::kernel::db::row::{self, FromRow, Row};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::id::ProjectId;
+use crate::kernel::time::Timestamp;
+use hmac::{Hmac, KeyInit, Mac};
+use rusqlite::{Connection, named_params};
+use sha2::Sha256;
+
+/// Whoever has the file but not this key cannot forge a row.
+#[derive(Clone)]
+pub struct ChainKey(pub [u8; 32]);
+
+/// The last row: what backups keep to notice a trail cut short.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Head {
+    pub seq: i64,
+    pub hash: [u8; 32],
+}
+
+const BEFORE_THE_FIRST: Head = Head { seq: 0, hash: [0; 32] };
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    Whole(Head),
+    /// The row with this number was changed, moved or taken out.
+    BrokenAt(i64),
+    /// Rows up to this number were there once.
+    CutShort {
+        should_reach: i64,
+    },
+}
+
+/// One entry as it is stored.
+pub(in crate::kernel) struct Link {
+    pub at: Timestamp,
+    pub actor: String,
+    pub project: Option<ProjectId>,
+    pub event: String,
+    pub facts: String,
+    pub origin: Origin,
+}
+
+/// Digest of a row in `audit_sources`: binds it to the chain, and tells nothing once it is erased.
+fn bound(salt: &[u8], origin: &Origin) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256>>::new_from_slice(salt).expect("HMAC takes any key length");
+    mac.update(&(origin.address.len() as u64).to_be_bytes());
+    mac.update(origin.address.as_bytes());
+    mac.update(origin.request.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+struct Stored {
+    head: Head,
+    link: Link,
+    source: Option<[u8; 32]>,
+    salt: Option<Vec<u8>>,
+}
+
+const SALT_BYTES: usize = 16;
+
+/// Appends after the head that *this* transaction sees, so savepoints that were rolled back and
+/// other processes leave no gap.
+pub(in crate::kernel) fn append(conn: &Connection, key: &ChainKey, link: &Link) -> Result<()> {
+    let last = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
+    let last = row::first(conn, last, [])?.unwrap_or(BEFORE_THE_FIRST);
+    let mut salt = [0; SALT_BYTES];
+    getrandom::fill(&mut salt).map_err(Error::internal)?;
+    let source = Some(bound(&salt, &link.origin));
+    let next = key.after(&last, link, source.as_ref());
+    row::run(
+        conn,
+        "INSERT INTO audit (seq, at, actor, project_id, event, facts, source, hash)
+         VALUES (:seq, :at, :actor, :project, :event, :facts, :source, :hash)",
+        named_params! {
+            ":seq": next.seq, ":at": link.at, ":actor": link.actor, ":project": link.project,
+            ":event": link.event, ":facts": link.facts, ":source": source, ":hash": next.hash,
+        },
+    )?;
+    row::run(
+        conn,
+        "INSERT INTO audit_sources (seq, salt, address, request) VALUES (:seq, :salt, :address, :request)",
+        named_params! {
+            ":seq": next.seq, ":salt": salt, ":address": &*link.origin.address,
+            ":request": &*link.origin.request,
+        },
+    )
+    .map(drop)
+}
+
+pub(in crate::kernel) fn verify(conn: &Connection, key: &ChainKey, anchor: Option<&Head>) -> Result<Verdict> {
+    let mut head = BEFORE_THE_FIRST;
+    let mut statement =
+        conn.prepare_cached("SELECT seq, at, actor, project_id, event, facts, hash FROM audit ORDER BY seq")?;
+    for stored in statement.query_map([], Stored::from_row)? {
+        let stored = stored?;
+        let expected = key.after(&head, &stored.link, stored.source.as_ref());
+        // An erased source is no break; one that was exchanged is.
+        let is_bound =
+            stored.salt.as_ref().is_none_or(|salt| stored.source == Some(bound(salt, &stored.link.origin)));
+        let is_anchored = anchor.is_none_or(|a| a.seq != expected.seq || *a == expected);
+        if stored.head != expected || !is_anchored || !is_bound {
+            return Ok(Verdict::BrokenAt(expected.seq));
+        }
+        head = expected;
+    }
+    match anchor {
+        Some(anchor) if anchor.seq > head.seq => Ok(Verdict::CutShort { should_reach: anchor.seq }),
+        _ => Ok(Verdict::Whole(head)),
+    }
+}
+
+impl ChainKey {
+    /// The head once this link follows that one.
+    fn after(&self, last: &Head, link: &Link, source: Option<&[u8; 32]>) -> Head {
+        let mut mac = <Hmac<Sha256>>::new_from_slice(&self.0).expect("HMAC takes any key length");
+        let seq = last.seq + 1;
+        mac.update(&last.hash);
+        mac.update(&seq.to_be_bytes());
+        mac.update(&link.at.0.to_be_bytes());
+        mac.update(&link.project.map_or(-1, |project| project.0).to_be_bytes());
+        for text in [&link.actor, &link.event, &link.facts] {
+            // The length goes first, so that no two rows can spell the same bytes.
+            mac.update(&(text.len() as u64).to_be_bytes());
+            mac.update(text.as_bytes());
+        }
+        mac.update(source.map_or(&[][..], |digest| &digest[..]));
+        Head { seq, hash: mac.finalize().into_bytes().into() }
+    }
+}
+
+impl FromRow for Head {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
+        Ok(Head { seq: row.get("seq")?, hash: row.get("hash")? })
+    }
+}
+
+impl FromRow for Stored {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Stored> {
+        let text = |column| row.get::<_, Option<String>>(column).map(|text| text.unwrap_or_default().into());
+        let link = Link {
+            at: row.get("at")?,
+            actor: row.get("actor")?,
+            project: row.get("project_id")?,
+            event: row.get("event")?,
+            facts: row.get("facts")?,
+            origin: Origin { address: text("address")?, request: text("request")? },
+        };
+        Ok(Stored { head: Head::from_row(row)?, link, source: row.get("source")?, salt: row.get("salt")? })
+    }
+}

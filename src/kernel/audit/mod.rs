@@ -1,0 +1,96 @@
+//! Audit trail: what happened, written in the transaction in which it happened.
+//!
+//! An entry holds numbers and words of our own lists. Names and addresses sit in side tables, so
+//! that erasing a person leaves the chain whole.
+
+pub(super) mod chain;
+
+use super::access::{AuditView, Opened, Read, Tx};
+use super::error::Result;
+use super::id::Subject;
+use std::fmt::Write as _;
+use std::marker::PhantomData;
+
+pub use chain::{ChainKey, Head, Verdict};
+
+/// One kind of entry. A slice declares its own as constants and lists them in `EVENTS`.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    pub name: &'static str,
+    pub meaning: &'static str,
+}
+
+impl Event {
+    pub const fn new(name: &'static str, meaning: &'static str) -> Event {
+        Event { name, meaning }
+    }
+
+    /// An entry about this thing.
+    pub fn of<S: Subject>(&self, subject: S) -> Entry {
+        Entry { event: self.name, facts: String::new() }.and(subject)
+    }
+}
+
+/// An entry not yet written.
+pub struct Entry {
+    pub(super) event: &'static str,
+    pub(super) facts: String,
+}
+
+impl Entry {
+    /// Also concerns this thing.
+    pub fn and<S: Subject>(self, subject: S) -> Entry {
+        self.count(S::WORD, subject.into())
+    }
+
+    /// Adds a number that an auditor wants to know.
+    pub fn count(mut self, word: &'static str, number: i64) -> Entry {
+        let gap = if self.facts.is_empty() { "" } else { " " };
+        write!(self.facts, "{gap}{word}={number}").expect("writing to a string cannot fail");
+        self
+    }
+}
+
+/// The value of a change together with the proof that its entry stands in the *same* transaction.
+///
+/// `'t` is the brand of that transaction. It is invariant, and every closure must accept any brand,
+/// so the proof can neither be kept for later nor come from elsewhere: the compiler says no.
+#[must_use = "a change is kept only if its proof is returned"]
+pub struct Audited<'t, T> {
+    pub value: T,
+    brand: Brand<'t>,
+}
+
+/// Makes a type invariant in `'t`: two transactions never pass for one another.
+pub(super) type Brand<'t> = PhantomData<fn(&'t ()) -> &'t ()>;
+
+impl<'t, T> Audited<'t, T> {
+    /// Another value under the same proof.
+    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Audited<'t, U> {
+        Audited { value: with(self.value), brand: PhantomData }
+    }
+}
+
+/// Changes that mean nothing to an auditor. Closed, and printed in the admin manual.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quiet {
+    LastSeen,
+    JobHeartbeat,
+}
+
+/// Writes the entry; the only maker of proofs besides `unrecorded`.
+pub(super) fn recorded<'t, T>(tx: &Opened<'t>, entry: &Entry, value: T) -> Result<Audited<'t, T>> {
+    tx.house.append(tx.conn, &tx.row(entry))?;
+    Ok(Audited { value, brand: PhantomData })
+}
+
+pub(super) fn unrecorded<'t, T>(_: &Opened<'t>, _: Quiet, value: T) -> Audited<'t, T> {
+    Audited { value, brand: PhantomData }
+}
+
+/// Recomputes the chain from its first entry. `anchor` is a head kept elsewhere: without one, a
+/// trail cut short at its end cannot be told from a younger one.
+pub fn verify(tx: Read<'_, AuditView>, anchor: Option<&Head>) -> Result<Verdict> {
+    let opened = tx.opened();
+    chain::verify(opened.conn, &opened.house.keys.chain, anchor)
+}

@@ -1,0 +1,128 @@
+//! Database: one writer thread, N readers, and the boundary between async and blocking code.
+//!
+//! Nothing here knows of permissions; nothing outside `kernel` can name this module.
+
+pub mod migrate;
+pub mod open;
+pub mod row;
+mod writer;
+
+use crate::kernel::error::{Error, Result};
+use crate::kernel::limits;
+use open::DatabaseKey;
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// What an instance may tune; the defaults are `limits`.
+#[derive(Clone)]
+pub struct Tuning {
+    pub write_queue: usize,
+    pub write_group_max: usize,
+    pub write_group_hold: Duration,
+    pub readers: usize,
+    pub read_deadline: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Tuning {
+            write_queue: limits::WRITE_QUEUE,
+            write_group_max: limits::WRITE_GROUP_MAX,
+            write_group_hold: limits::WRITE_GROUP_HOLD,
+            readers: cores.clamp(2, 8),
+            read_deadline: limits::READ_DEADLINE,
+        }
+    }
+}
+
+pub struct Database {
+    queue: writer::Queue,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+    read_deadline: Duration,
+}
+
+impl Database {
+    pub fn open(path: &Path, key: &DatabaseKey, tuning: &Tuning) -> Result<Database> {
+        let group = writer::Group { max: tuning.write_group_max, hold: tuning.write_group_hold };
+        let (queue, thread) = writer::start(open::writer(path, key)?, tuning.write_queue, group)?;
+        let readers = (0..tuning.readers).map(|_| open::reader(path, key));
+        Ok(Database {
+            queue,
+            writer: Mutex::new(Some(thread)),
+            idle: Arc::new(Mutex::new(readers.collect::<Result<_>>()?)),
+            permits: Arc::new(Semaphore::new(tuning.readers)),
+            read_deadline: tuning.read_deadline,
+        })
+    }
+
+    /// Runs a change; the answer means it is on the disk.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.queue.run(work).await
+    }
+
+    /// Runs reads on one snapshot, on a connection that cannot write, within the deadline.
+    ///
+    /// The permit is taken before a blocking thread is, so a crowd of readers waits as cheap futures.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permits = Arc::clone(&self.permits);
+        let permit = permits.acquire_owned().await.map_err(Error::internal)?;
+        let (idle, deadline) = (Arc::clone(&self.idle), self.read_deadline);
+        let reading = tokio::task::spawn_blocking(move || {
+            // The permit goes with the work and not with the caller: who hangs up early
+            // must not free a place that is still in use.
+            let _permit = permit;
+            let mut lease = Lease::take(&idle);
+            lease.read(deadline, work)
+        });
+        reading.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+    }
+
+    /// Finishes what waits, then stops the writer.
+    pub async fn shut_down(&self) {
+        self.queue.close().await;
+        let thread = self.writer.lock().expect("nobody panics while holding it").take();
+        let _ = tokio::task::spawn_blocking(|| thread.map(JoinHandle::join)).await;
+    }
+}
+
+/// A reading connection on loan; it goes back even when the reader panics.
+struct Lease<'a> {
+    idle: &'a Mutex<Vec<Connection>>,
+    conn: Option<Connection>,
+}
+
+impl<'a> Lease<'a> {
+    fn take(idle: &'a Mutex<Vec<Connection>>) -> Lease<'a> {
+        let conn = idle.lock().expect("nobody panics while holding it").pop();
+        Lease { idle, conn }
+    }
+
+    fn read<T>(&mut self, deadline: Duration, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let conn = self.conn.as_mut().expect("a permit stands for an idle connection");
+        let until = Instant::now() + deadline;
+        conn.progress_handler(limits::READ_STEPS_PER_CHECK, Some(move || Instant::now() > until))?;
+        // Dropping the transaction ends it; a snapshot has nothing to commit.
+        let snapshot = conn.transaction()?;
+        work(&snapshot)
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let conn = self.conn.take();
+        self.idle.lock().expect("nobody panics while holding it").extend(conn);
+    }
+}

@@ -1,0 +1,164 @@
+//! The writer: one thread, one connection, one commit for everyone who is waiting.
+//!
+//! An fsync costs a hundred times more than a row. So the writer runs whatever waits in its queue,
+//! each job in its own savepoint, commits once, and only then posts the answers.
+
+use crate::kernel::error::{Error, Result};
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::oneshot;
+
+/// Work on the writing connection, or word that there is no transaction to work in.
+/// What it leaves behind is its letter.
+type Job = Box<dyn FnOnce(Result<&Connection>) -> Letter + Send>;
+
+/// An answer that is posted once the fate of the whole group is known.
+type Letter = Box<dyn FnOnce(Result<()>)>;
+
+enum Message {
+    Work(Job),
+    Close,
+}
+
+/// How far a group may grow; see `limits`.
+#[derive(Clone, Copy)]
+pub(super) struct Group {
+    pub max: usize,
+    pub hold: Duration,
+}
+
+#[derive(Clone)]
+pub(super) struct Queue(mpsc::Sender<Message>);
+
+pub(super) fn start(mut conn: Connection, length: usize, group: Group) -> Result<(Queue, JoinHandle<()>)> {
+    keep_inside(&mut conn)?;
+    let (queue, jobs) = mpsc::channel(length);
+    let thread = std::thread::Builder::new()
+        .name("writer".into())
+        .spawn(move || serve(&conn, jobs, group))
+        .expect("the system grants one thread at start");
+    Ok((Queue(queue), thread))
+}
+
+impl Queue {
+    /// Runs the work in its own savepoint. Answers after the commit that holds it.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |conn| {
+            let outcome = conn.and_then(|conn| in_savepoint(conn, work));
+            Box::new(move |fate| {
+                // Whoever hung up does not undo the change, and misses only the answer.
+                let _ = answer.send(outcome.and_then(|value| fate.map(|()| value)));
+            })
+        });
+        self.0.try_send(Message::Work(job)).map_err(|refused| match refused {
+            TrySendError::Full(_) => {
+                Error::busy("Too many changes are waiting to be stored.").hint("Try again in a second.")
+            }
+            TrySendError::Closed(_) => Error::busy("This instance is shutting down."),
+        })?;
+        answered.await.unwrap_or_else(|gone| Err(Error::internal(gone)))
+    }
+
+    /// Takes no more work; what waits is still done.
+    pub(super) async fn close(&self) {
+        let _ = self.0.send(Message::Close).await;
+    }
+}
+
+thread_local! {
+    /// Whether the writing connection is in the hands of a job at this moment.
+    static IS_LENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps a job inside its savepoint: a stray COMMIT would store its neighbours half done.
+fn keep_inside(conn: &mut Connection) -> Result<()> {
+    conn.authorizer(Some(|asked: AuthContext<'_>| match asked.action {
+        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } if IS_LENT.get() => Authorization::Deny,
+        _ => Authorization::Allow,
+    }))?;
+    Ok(())
+}
+
+/// Begins and ends transactions. Not from the statement cache: a statement prepared here once would
+/// be found there by a job, past the check above.
+fn control(conn: &Connection, sql: &str) -> Result<()> {
+    Ok(conn.execute_batch(sql)?)
+}
+
+fn serve(conn: &Connection, mut jobs: mpsc::Receiver<Message>, group: Group) {
+    while let Some(message) = jobs.blocking_recv() {
+        match message {
+            Message::Work(first) => commit_together(conn, first, &mut jobs, group),
+            Message::Close => jobs.close(),
+        }
+    }
+    // Leaves one file behind. If it fails, the next start replays the log instead.
+    let _ = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+}
+
+fn commit_together(conn: &Connection, first: Job, jobs: &mut mpsc::Receiver<Message>, group: Group) {
+    let until = Instant::now() + group.hold;
+    let begun = control(conn, "BEGIN IMMEDIATE");
+    if let Err(reason) = begun {
+        return first(Err(reason.clone()))(Err(reason));
+    }
+    let mut letters = vec![first(Ok(conn))];
+    // A full disk makes SQLite abandon the whole transaction in the middle of a job. Then there is
+    // nothing left to commit, and those before it must hear so.
+    while !conn.is_autocommit() && letters.len() < group.max && Instant::now() < until {
+        match jobs.try_recv() {
+            Ok(Message::Work(job)) => letters.push(job(Ok(conn))),
+            Ok(Message::Close) => jobs.close(),
+            Err(_) => break,
+        }
+    }
+    let fate = commit(conn);
+    letters.into_iter().for_each(|post| post(fate.clone()));
+}
+
+fn commit(conn: &Connection) -> Result<()> {
+    if conn.is_autocommit() {
+        return Err(Error::internal("the transaction was abandoned before its commit"));
+    }
+    control(conn, "COMMIT").inspect_err(|_| {
+        if !conn.is_autocommit() {
+            let _ = control(conn, "ROLLBACK");
+        }
+    })
+}
+
+/// Runs one job so that its error or its panic costs nobody else anything.
+fn in_savepoint<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    control(conn, "SAVEPOINT job")?;
+    IS_LENT.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(|| work(conn)))
+        .unwrap_or_else(|panic| Err(Error::internal(said(&*panic))));
+    IS_LENT.set(false);
+    let ended = match &outcome {
+        Ok(_) => control(conn, "RELEASE job"),
+        Err(_) if conn.is_autocommit() => Ok(()),
+        Err(_) => control(conn, "ROLLBACK TO job").and_then(|()| control(conn, "RELEASE job")),
+    };
+    if let Err(reason) = ended {
+        // Half a job must not slip into the commit: better to lose the group, and say so.
+        let _ = control(conn, "ROLLBACK");
+        return Err(reason);
+    }
+    outcome
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
+    let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a job panicked: {}", words.unwrap_or_default())
+}

@@ -1,0 +1,7 @@
+//! Testkeep: test management that keeps its data, as one executable.
+//!
+//! Modules stand in tier order: each may use those above it and none below.
+//! `docs/architecture.md` is the map; `tests/it/tidy.rs` holds the import table to it.
+
+pub mod kernel;
+pub mod web;
