@@ -3,41 +3,59 @@
 use std::error::Error as StdError;
 use std::{fmt, sync::Arc};
 
+/// What an operation answers; the error is ours unless it says otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, as far as a caller can branch on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
+    /// What was sent cannot be accepted as it is.
     Invalid,
+    /// Nobody has signed in, or the credential no longer holds.
     Unauthenticated,
+    /// Signed in, the thing is visible, and this may not be done to it.
     Forbidden,
+    /// There is no such thing, or the caller may not know that there is.
     NotFound,
+    /// The thing is in a state that does not allow it.
     Conflict,
+    /// Beyond a named bound.
     TooLarge,
+    /// Too often in too short a time.
     TooMany,
+    /// Not now; the same request may succeed in a moment.
     Busy,
+    /// Our fault: only the log tells the cause.
     Internal,
 }
 
 /// How a kind appears outside: one row, and the reference page is printed from it.
 #[derive(Debug)]
 pub struct Appearance {
+    /// The kind this row is about.
     pub kind: Kind,
+    /// The word in the API and in the log.
     pub code: &'static str,
+    /// Status of the response.
     pub http_status: u16,
     /// Exit code of the command line, after `sysexits.h`.
     pub exit_code: u8,
+    /// How loudly the log tells it.
     pub log: Log,
 }
 
 /// Whether somebody must look at it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Log {
+    /// Everyday: the caller is told, the log only counts the request.
     Quiet,
+    /// Worth reading when somebody looks for a pattern.
     Notice,
+    /// Somebody must act.
     Alarm,
 }
 
+/// One row for each kind, in the order of `Kind`.
 #[rustfmt::skip]
 pub const KINDS: [Appearance; 9] = [
     Appearance { kind: Kind::Invalid,         code: "invalid",         http_status: 422, exit_code: 65, log: Log::Quiet },
@@ -52,6 +70,7 @@ pub const KINDS: [Appearance; 9] = [
 ];
 
 impl Kind {
+    /// How this kind appears outside.
     pub fn appearance(self) -> &'static Appearance {
         &KINDS[self as usize]
     }
@@ -71,27 +90,35 @@ impl Error {
         Error { kind, sentence: sentence.into(), hint: None, cause: None }
     }
 
+    /// What was sent cannot be accepted; say which part and what would be.
     pub fn invalid(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::Invalid, sentence)
     }
+    /// Nobody has signed in, or not well enough.
     pub fn unauthenticated(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::Unauthenticated, sentence)
     }
+    /// They may see it and may not do this to it.
     pub fn forbidden(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::Forbidden, sentence)
     }
+    /// There is no such thing, as far as the caller may know.
     pub fn not_found(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::NotFound, sentence)
     }
+    /// The state of the thing does not allow it; say the state.
     pub fn conflict(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::Conflict, sentence)
     }
+    /// Beyond a bound; say the bound.
     pub fn too_large(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::TooLarge, sentence)
     }
+    /// Too often; say when it will be accepted again.
     pub fn too_many(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::TooMany, sentence)
     }
+    /// Not now; the same request may succeed in a moment.
     pub fn busy(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::Busy, sentence)
     }
@@ -113,12 +140,15 @@ impl Error {
         self
     }
 
+    /// What a caller can branch on.
     pub fn kind(&self) -> Kind {
         self.kind
     }
+    /// What happened, for the person.
     pub fn sentence(&self) -> &str {
         &self.sentence
     }
+    /// What to do next, if there is something.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()
     }

@@ -19,6 +19,7 @@ pub(super) use stored_as_integer;
 
 /// What an audit entry may be about: something with a number, never a name.
 pub trait Subject: Into<i64> {
+    /// The word before its number in an entry.
     const WORD: &'static str;
 }
 

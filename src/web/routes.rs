@@ -38,6 +38,7 @@ where
 
 macro_rules! changing_methods {
     ($($name:ident $method:ident)*) => {$(
+        /// Changes something, so its handler opens with a permission that may.
         pub fn $name<H, Args>(path: &'static str, handler: H) -> Route
         where
             H: Handler<Args, Output: Responder + 'static>,

@@ -10,6 +10,7 @@ use crate::kernel::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+/// A claim that did not hold, with what its entry needs.
 pub(super) struct Denied {
     pub refusal: Refusal,
     pub actor: Option<Actor>,
@@ -19,6 +20,7 @@ pub(super) struct Denied {
     pub origin: Origin,
 }
 
+/// When each known actor was last refused each permission.
 #[derive(Default)]
 pub(super) struct Denials(Mutex<HashMap<(Actor, &'static str), Timestamp>>);
 

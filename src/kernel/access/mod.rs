@@ -38,8 +38,11 @@ use std::sync::Arc;
 /// The keys a door needs. They come from the key ring, each with a purpose of its own.
 #[derive(Clone)]
 pub struct Keys {
+    /// Encrypts the database file.
     pub database: DatabaseKey,
+    /// Binds the entries of the audit trail to each other.
     pub chain: ChainKey,
+    /// Turns tokens and cookies into the digests that are stored.
     pub tokens: [u8; 32],
 }
 
@@ -47,6 +50,7 @@ pub struct Keys {
 #[derive(Clone)]
 pub struct Door(Arc<House>);
 
+/// What every gate of an instance shares.
 pub(in crate::kernel) struct House {
     database: Database,
     pub(in crate::kernel) keys: Keys,
@@ -58,6 +62,7 @@ pub(in crate::kernel) struct House {
 pub struct Shell(Door);
 
 impl Door {
+    /// Opens the instance at this path and brings its schema up to date.
     pub fn open(path: &Path, keys: Keys, clock: Clock, tuning: &Tuning) -> Result<(Door, Shell)> {
         let database = Database::open(path, &keys.database, tuning)?;
         let house = House { database, keys, clock, denials: Denials::default() };
@@ -96,6 +101,7 @@ impl Door {
 }
 
 impl House {
+    /// Writes one entry at the end of the audit trail, in the transaction of this connection.
     pub(in crate::kernel) fn append(&self, conn: &Connection, entry: &Link) -> Result<()> {
         chain::append(conn, &self.keys.chain, entry)
     }
@@ -110,6 +116,7 @@ impl House {
 }
 
 impl Shell {
+    /// The person at the machine who holds the key; may do everything, and is named in the audit trail.
     pub fn operator(&self) -> Caller<Changes> {
         let origin = Origin { address: "console".into(), request: "".into() };
         self.0.caller(Credential::Operator, origin)
@@ -125,6 +132,7 @@ pub struct Caller<E: Effect> {
 }
 
 impl<E: Effect> Caller<E> {
+    /// The claim to hold `P` at this place. Nothing is looked up yet.
     pub fn gate<P: Permission>(&self, place: <P::Scope as Scope>::Place) -> Gate<P>
     where
         E: Admits<P::Effect>,

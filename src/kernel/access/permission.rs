@@ -4,8 +4,11 @@ use crate::kernel::access::locate::{Instance, Project, Scope};
 
 /// A permission as a type. Only the list below can make one.
 pub trait Permission: sealed::Listed + Copy + Send + Sync + 'static {
+    /// Where it applies: the instance or one project.
     type Scope: Scope;
+    /// Whether holding it lets one change something.
     type Effect: Effect;
+    /// The same permission as a value.
     const INFO: Info;
 }
 
@@ -20,14 +23,20 @@ impl<P: Permission> Implies<P> for P {}
 /// A permission as a value: what the tables, the pages and the reference show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Info {
+    /// The word in tokens, tables and refusals.
     pub name: &'static str,
+    /// What its holder may do, in one sentence.
     pub meaning: &'static str,
+    /// `instance` or `project`.
     pub scope: &'static str,
+    /// `views` or `changes`.
     pub effect: &'static str,
+    /// Names of the narrower permissions it includes, to the end.
     pub implies: &'static [&'static str],
 }
 
 impl Info {
+    /// Whether whoever holds this permission holds the one asked for.
     pub fn covers(&self, asked: &Info) -> bool {
         self.name == asked.name || self.implies.contains(&asked.name)
     }
@@ -35,6 +44,7 @@ impl Info {
 
 /// Whether holding a permission lets one change something.
 pub trait Effect: sealed::Listed + Send + Sync + 'static {
+    /// The word in the tables.
     const WORD: &'static str;
 }
 /// Looks and changes nothing: the only kind that GET accepts.
@@ -56,6 +66,7 @@ impl Admits<Views> for Views {}
 impl<E: Effect> Admits<E> for Changes {}
 
 mod sealed {
+    /// Implemented here only, so that nobody adds a permission elsewhere.
     pub trait Listed {}
     impl Listed for super::Views {}
     impl Listed for super::Changes {}

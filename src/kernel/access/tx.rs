@@ -44,9 +44,11 @@ pub trait Tx: Copy {
     #[doc(hidden)]
     fn opened(&self) -> &Opened<'_>;
 
+    /// The moment of this transaction: the same for everything in it.
     fn now(self) -> Timestamp {
         self.opened().now
     }
+    /// Who acts.
     fn actor(self) -> Actor {
         self.opened().bearer.actor
     }
@@ -71,6 +73,7 @@ pub trait Tx: Copy {
 
 /// An open transaction in one project: the only source of that project's id.
 pub trait InProject: Tx {
+    /// The project in which the gate was opened.
     fn project(self) -> ProjectId;
 }
 
@@ -89,6 +92,7 @@ macro_rules! transaction {
         }
 
         impl<'t, P: Permission> $name<'t, P> {
+            /// Only an examined claim becomes one; see `Gate::read` and `Gate::write`.
             pub(super) fn new(opened: &'t Opened<'t>) -> Self {
                 $name { opened, mark: PhantomData }
             }
@@ -145,6 +149,7 @@ impl Opened<'_> {
         }
     }
 
+    /// The entry with who, when, where and from where: as it goes into the trail.
     pub(in crate::kernel) fn row(&self, entry: &Entry) -> Link {
         Link {
             at: self.now,

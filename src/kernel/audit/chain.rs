@@ -16,19 +16,24 @@ pub struct ChainKey(pub [u8; 32]);
 /// The last row: what backups keep to notice a trail cut short.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Head {
+    /// Its number, counted from 1 without gaps.
     pub seq: i64,
+    /// Its keyed hash, which covers all rows before it.
     pub hash: [u8; 32],
 }
 
 const BEFORE_THE_FIRST: Head = Head { seq: 0, hash: [0; 32] };
 
+/// What checking the trail found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
+    /// Every row follows from the one before; this is the last.
     Whole(Head),
     /// The row with this number was changed, moved or taken out.
     BrokenAt(i64),
     /// Rows up to this number were there once.
     CutShort {
+        /// Number of the row that was last when the anchor was taken.
         should_reach: i64,
     },
 }
@@ -90,6 +95,7 @@ pub(in crate::kernel) fn append(conn: &Connection, key: &ChainKey, link: &Link) 
     .map(drop)
 }
 
+/// Recomputes the chain from its first row; `anchor` is a head that was kept elsewhere.
 pub(in crate::kernel) fn verify(conn: &Connection, key: &ChainKey, anchor: Option<&Head>) -> Result<Verdict> {
     let mut head = BEFORE_THE_FIRST;
     let mut statement =

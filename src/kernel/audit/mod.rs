@@ -16,11 +16,14 @@ pub use chain::{ChainKey, Head, Verdict};
 /// One kind of entry. A slice declares its own as constants and lists them in `EVENTS`.
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
+    /// The word in the trail, such as `case.created`.
     pub name: &'static str,
+    /// What happened, in one sentence.
     pub meaning: &'static str,
 }
 
 impl Event {
+    /// Declares one kind of entry.
     pub const fn new(name: &'static str, meaning: &'static str) -> Event {
         Event { name, meaning }
     }
@@ -57,6 +60,7 @@ impl Entry {
 /// so the proof can neither be kept for later nor come from elsewhere: the compiler says no.
 #[must_use = "a change is kept only if its proof is returned"]
 pub struct Audited<'t, T> {
+    /// What the change gave.
     pub value: T,
     brand: Brand<'t>,
 }
@@ -74,7 +78,9 @@ impl<'t, T> Audited<'t, T> {
 /// Changes that mean nothing to an auditor. Closed, and printed in the admin manual.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Quiet {
+    /// When a session or token was last used.
     LastSeen,
+    /// That a running job is still alive.
     JobHeartbeat,
 }
 
@@ -84,6 +90,7 @@ pub(super) fn recorded<'t, T>(tx: &Opened<'t>, entry: &Entry, value: T) -> Resul
     Ok(Audited { value, brand: PhantomData })
 }
 
+/// The proof of a change that leaves no entry, for one of the listed reasons.
 pub(super) fn unrecorded<'t, T>(_: &Opened<'t>, _: Quiet, value: T) -> Audited<'t, T> {
     Audited { value, brand: PhantomData }
 }

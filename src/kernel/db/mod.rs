@@ -20,10 +20,15 @@ use tokio::sync::Semaphore;
 /// What an instance may tune; the defaults are `limits`.
 #[derive(Clone)]
 pub struct Tuning {
+    /// Changes that may wait for the writer.
     pub write_queue: usize,
+    /// Changes that share one commit at most.
     pub write_group_max: usize,
+    /// How long a group goes on gathering.
     pub write_group_hold: Duration,
+    /// Connections that read at the same time.
     pub readers: usize,
+    /// How long one read may keep a connection.
     pub read_deadline: Duration,
 }
 
@@ -40,6 +45,7 @@ impl Default for Tuning {
     }
 }
 
+/// The open database: a queue to the writer and a pool of readers.
 pub struct Database {
     queue: writer::Queue,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -49,6 +55,7 @@ pub struct Database {
 }
 
 impl Database {
+    /// Opens the file with this key, migrates it, and starts the writer.
     pub fn open(path: &Path, key: &DatabaseKey, tuning: &Tuning) -> Result<Database> {
         let group = writer::Group { max: tuning.write_group_max, hold: tuning.write_group_hold };
         let (queue, thread) = writer::start(open::writer(path, key)?, tuning.write_queue, group)?;

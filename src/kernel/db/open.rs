@@ -10,12 +10,14 @@ use std::path::Path;
 #[derive(Clone)]
 pub struct DatabaseKey(pub [u8; 32]);
 
+/// The one connection that writes; migrates first.
 pub(super) fn writer(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     let mut conn = open(path, key)?;
     super::migrate::up(&mut conn)?;
     Ok(conn)
 }
 
+/// A connection that cannot write.
 pub(super) fn reader(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     let conn = open(path, key)?;
     // A second lock on the door: a statement that would write fails even if a slice asks for it.

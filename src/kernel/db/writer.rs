@@ -29,13 +29,17 @@ enum Message {
 /// How far a group may grow; see `limits`.
 #[derive(Clone, Copy)]
 pub(super) struct Group {
+    /// Changes in one commit at most.
     pub max: usize,
+    /// How long it gathers.
     pub hold: Duration,
 }
 
+/// The way to the writer, for any number of callers.
 #[derive(Clone)]
 pub(super) struct Queue(mpsc::Sender<Message>);
 
+/// Starts the writer on its own thread; at most `length` changes wait for it.
 pub(super) fn start(mut conn: Connection, length: usize, group: Group) -> Result<(Queue, JoinHandle<()>)> {
     keep_inside(&mut conn)?;
     let (queue, jobs) = mpsc::channel(length);
