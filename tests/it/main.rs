@@ -1,3 +1,4 @@
-//! Tests.
+//! One integration binary; the modules mirror `src`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops, and says where")]
 
 mod tidy;
