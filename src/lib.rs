@@ -3,5 +3,6 @@
 //! Modules stand in tier order: each may use those above it and none below.
 //! `docs/architecture.md` is the map; `tests/it/tidy.rs` holds the import table to it.
 
+pub mod jobs;
 pub mod kernel;
 pub mod web;

@@ -26,3 +26,9 @@ pub const DENIALS_REMEMBERED_MAX: usize = 10_000;
 pub const SESSION_IDLE_MS: i64 = 12 * 3_600_000;
 /// A session ends after this long whatever happens, in milliseconds.
 pub const SESSION_MAX_MS: i64 = 7 * 24 * 3_600_000;
+/// Entries of the audit trail on one page.
+pub const AUDIT_PAGE: i64 = 100;
+/// How long a read of a command or a job may keep a connection: verifying, hashing, exporting.
+pub const LONG_READ_DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// How long a job may hold its lease, in milliseconds; after that another process may try.
+pub const JOB_LEASE_MS: i64 = 6 * 3_600_000;

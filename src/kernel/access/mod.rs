@@ -25,6 +25,7 @@ use super::audit::chain::{self, Link};
 use super::audit::{Audited, ChainKey};
 use super::db::Database;
 use super::error::Result;
+use super::limits;
 use super::time::Clock;
 use actor::Credential;
 use denials::{Denials, Denied};
@@ -34,6 +35,7 @@ use sha2::Sha256;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The keys a door needs. They come from the key ring, each with a purpose of its own.
 #[derive(Clone)]
@@ -56,6 +58,7 @@ pub(in crate::kernel) struct House {
     pub(in crate::kernel) keys: Keys,
     clock: Clock,
     denials: Denials,
+    read_deadline: Duration,
 }
 
 /// The right to act as the person at the machine. Whoever opens the house gets the only one.
@@ -65,7 +68,8 @@ impl Door {
     /// Opens the instance at this path and brings its schema up to date.
     pub fn open(path: &Path, keys: Keys, clock: Clock, tuning: &Tuning) -> Result<(Door, Shell)> {
         let database = Database::open(path, &keys.database, tuning)?;
-        let house = House { database, keys, clock, denials: Denials::default() };
+        let house =
+            House { database, keys, clock, denials: Denials::default(), read_deadline: tuning.read_deadline };
         let door = Door(Arc::new(house));
         Ok((door.clone(), Shell(door)))
     }
@@ -168,8 +172,25 @@ impl<P: Permission> Gate<P> {
         T: Send + 'static,
         F: for<'t> FnOnce(Read<'t, P>) -> Result<T> + Send + 'static,
     {
+        self.read_within(self.house.read_deadline, work).await
+    }
+
+    /// The same for work over all data, such as verifying or hashing: for commands and jobs, not for pages.
+    pub async fn read_at_length<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(Read<'t, P>) -> Result<T> + Send + 'static,
+    {
+        self.read_within(limits::LONG_READ_DEADLINE, work).await
+    }
+
+    async fn read_within<T, F>(&self, deadline: Duration, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(Read<'t, P>) -> Result<T> + Send + 'static,
+    {
         let gate = self.clone();
-        let reading = self.house.database.read(move |conn| match gate.examine(conn)? {
+        let reading = self.house.database.read_within(deadline, move |conn| match gate.examine(conn)? {
             Ok(opened) => work(Read::new(&opened)).map(Ok),
             Err(denied) => Ok(Err(denied)),
         });

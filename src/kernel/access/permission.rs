@@ -113,6 +113,10 @@ permissions! {
     /// Claim an instance that nobody has claimed.
     Claim = "claim", Instance, Changes;
 
+    // What only the runner of jobs may do.
+    /// Keep the record of scheduled work.
+    JobKeep = "job.keep", Instance, Changes;
+
     // The instance.
     /// See how the instance is doing.
     InstanceView = "instance.view", Instance, Views;

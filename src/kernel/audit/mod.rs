@@ -4,6 +4,7 @@
 //! that erasing a person leaves the chain whole.
 
 pub(super) mod chain;
+mod trail;
 
 use super::access::{AuditView, Opened, Read, Tx};
 use super::error::Result;
@@ -12,6 +13,7 @@ use std::fmt::Write as _;
 use std::marker::PhantomData;
 
 pub use chain::{ChainKey, Head, Verdict};
+pub use trail::{Filter, Line, list, list_in_project};
 
 /// One kind of entry. A slice declares its own as constants and lists them in `EVENTS`.
 #[derive(Clone, Copy, Debug)]

@@ -51,7 +51,6 @@ pub struct Database {
     writer: Mutex<Option<JoinHandle<()>>>,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
-    read_deadline: Duration,
 }
 
 impl Database {
@@ -65,7 +64,6 @@ impl Database {
             writer: Mutex::new(Some(thread)),
             idle: Arc::new(Mutex::new(readers.collect::<Result<_>>()?)),
             permits: Arc::new(Semaphore::new(tuning.readers)),
-            read_deadline: tuning.read_deadline,
         })
     }
 
@@ -80,13 +78,14 @@ impl Database {
     /// Runs reads on one snapshot, on a connection that cannot write, within the deadline.
     ///
     /// The permit is taken before a blocking thread is, so a crowd of readers waits as cheap futures.
-    pub async fn read<T: Send + 'static>(
+    pub async fn read_within<T: Send + 'static>(
         &self,
+        deadline: Duration,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let permits = Arc::clone(&self.permits);
         let permit = permits.acquire_owned().await.map_err(Error::internal)?;
-        let (idle, deadline) = (Arc::clone(&self.idle), self.read_deadline);
+        let idle = Arc::clone(&self.idle);
         let reading = tokio::task::spawn_blocking(move || {
             // The permit goes with the work and not with the caller: who hangs up early
             // must not free a place that is still in use.
