@@ -66,7 +66,7 @@ struct Sum {
 impl Sum {
     fn add_table(&mut self, conn: &Connection, table: &str) -> Result<()> {
         let mut statement = conn.prepare(&format!("SELECT * FROM {table}"))?;
-        let columns: Vec<String> = statement.column_names().iter().map(|name| (*name).to_owned()).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let mut hash = Sha256::new();
