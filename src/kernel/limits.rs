@@ -26,6 +26,48 @@ pub const DENIALS_REMEMBERED_MAX: usize = 10_000;
 pub const SESSION_IDLE_MS: i64 = 12 * 3_600_000;
 /// A session ends after this long whatever happens, in milliseconds.
 pub const SESSION_MAX_MS: i64 = 7 * 24 * 3_600_000;
+/// How long a person counts as having just proved who they are, in milliseconds.
+pub const SESSION_FRESH_MS: i64 = 10 * 60_000;
+/// A sign-in that is not finished within this time starts afresh, in milliseconds.
+pub const SIGN_IN_MS: i64 = 15 * 60_000;
+/// Sessions of one person at once; the oldest ends when another begins.
+pub const SESSIONS_PER_USER_MAX: i64 = 20;
+/// A one-use link is good for this long, in milliseconds.
+pub const LINK_MS: i64 = 24 * 3_600_000;
+/// Failures before the next attempt has to wait.
+pub const SIGN_IN_FREE_FAILURES: i64 = 5;
+/// Failures from one address before the next attempt from there has to wait.
+pub const SIGN_IN_FREE_FAILURES_OF_ADDRESS: i64 = 30;
+/// The first wait after too many failures, in milliseconds; each further failure doubles it.
+pub const SIGN_IN_WAIT_MS: i64 = 2_000;
+/// The longest wait: nobody is locked out for good by a stranger, in milliseconds.
+pub const SIGN_IN_WAIT_MAX_MS: i64 = 15 * 60_000;
+/// Failures are forgotten after this long, in milliseconds.
+pub const SIGN_IN_MEMORY_MS: i64 = 24 * 3_600_000;
+/// Wrong codes in one sign-in before it starts afresh.
+pub const CODES_PER_SIGN_IN_MAX: i64 = 5;
+/// Passphrases hashed at the same time: each takes memory and a core.
+pub const HASHES_AT_ONCE: usize = 2;
+/// Memory of one Argon2id hash, in KiB. At or above the advice of OWASP, as are the next two.
+pub const HASH_MEMORY_KIB: u32 = 19 * 1024;
+/// Passes of one Argon2id hash.
+pub const HASH_PASSES: u32 = 2;
+/// Lanes of one Argon2id hash.
+pub const HASH_LANES: u32 = 1;
+/// Shortest passphrase, in characters.
+pub const PASSPHRASE_CHARS_MIN: usize = 12;
+/// Longest passphrase, in characters.
+pub const PASSPHRASE_CHARS_MAX: usize = 256;
+/// Longest name of a person, a service account or a token, in characters.
+pub const NAME_CHARS_MAX: usize = 100;
+/// Longest e-mail address, in characters.
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// Longest part of a browser's name for itself that is kept, in characters.
+pub const AGENT_CHARS_MAX: usize = 120;
+/// Tokens of one account that are in force.
+pub const TOKENS_PER_USER_MAX: i64 = 50;
+/// A token is good for this many days at most.
+pub const TOKEN_DAYS_MAX: i64 = 365;
 /// Entries of the audit trail on one page.
 pub const AUDIT_PAGE: i64 = 100;
 /// How long a read of a command or a job may keep a connection: verifying, hashing, exporting.

@@ -2,6 +2,7 @@
 
 use super::permission::Info;
 use crate::kernel::id::{ProjectId, SessionId, TokenId, UserId};
+use crate::kernel::time::Timestamp;
 use std::fmt;
 use std::sync::Arc;
 
@@ -80,6 +81,8 @@ pub struct Bearer {
     pub actor: Actor,
     /// What their power comes from.
     pub power: Power,
+    /// When the person behind a session last proved who they are.
+    pub proven_at: Option<Timestamp>,
 }
 
 /// What a bearer's power comes from.

@@ -4,6 +4,7 @@ use super::actor::{Actor, Bearer, Credential, Power};
 use super::decide::Role;
 use super::locate::Found;
 use super::permission::{Claim, Permission, SignIn};
+use super::presence::Presence;
 use crate::kernel::db::row;
 use crate::kernel::error::Result;
 use crate::kernel::limits;
@@ -12,14 +13,17 @@ use crate::kernel::time::Timestamp;
 use rusqlite::Connection;
 
 /// Whose credential this is, if it still holds at this moment.
-pub(super) fn bearer(conn: &Connection, credential: &Credential, now: Timestamp) -> Result<Option<Bearer>> {
+pub(super) fn bearer(
+    conn: &Connection,
+    credential: &Credential,
+    presence: &Presence,
+    now: Timestamp,
+) -> Result<Option<Bearer>> {
+    let trusted = |actor, power| Ok(Some(Bearer { actor, power, proven_at: None }));
     match credential {
-        Credential::Operator => Ok(Some(Bearer { actor: Actor::Operator, power: Power::Everything })),
-        Credential::Visitor => {
-            let power = Power::Only(&[SignIn::INFO, Claim::INFO]);
-            Ok(Some(Bearer { actor: Actor::Visitor, power }))
-        }
-        Credential::Job(job) => Ok(Some(Bearer { actor: Actor::Job(job.name), power: Power::Only(job.may) })),
+        Credential::Operator => trusted(Actor::Operator, Power::Everything),
+        Credential::Visitor => trusted(Actor::Visitor, Power::Only(&[SignIn::INFO, Claim::INFO])),
+        Credential::Job(job) => trusted(Actor::Job(job.name), Power::Only(job.may)),
         Credential::Token(digest) => Ok(row::first(
             conn,
             "SELECT tokens.id, user_id, scope, project_id
@@ -28,17 +32,21 @@ pub(super) fn bearer(conn: &Connection, credential: &Credential, now: Timestamp)
             named_params! { ":digest": digest, ":now": now },
         )?
         .map(|TokenBearer(bearer)| bearer)),
-        Credential::Session(digest) => Ok(row::first(
-            conn,
-            "SELECT sessions.id, user_id
-               FROM sessions JOIN users ON users.id = user_id
-              WHERE digest = :digest AND stage = 'full' AND expires_at > :now AND sessions.seen_at > :idle
-                AND state = 'active'",
-            named_params! {
-                ":digest": digest, ":now": now, ":idle": Timestamp(now.0 - limits::SESSION_IDLE_MS),
-            },
-        )?
-        .map(|SessionBearer(bearer)| bearer)),
+        Credential::Session(digest) => {
+            let session: Option<SessionBearer> = row::first(
+                conn,
+                "SELECT sessions.id, user_id, sessions.seen_at, fresh_at
+                   FROM sessions JOIN users ON users.id = user_id
+                  WHERE digest = :digest AND stage = 'full' AND expires_at > :now AND state = 'active'",
+                named_params! { ":digest": digest, ":now": now },
+            )?;
+            // The row is brought up to date now and then; what happened since is in memory.
+            let is_awake = |session: &SessionBearer| {
+                let seen_at = presence.of(session.bearer.actor).max(Some(session.seen_at));
+                seen_at.is_some_and(|at| now.0 - at.0 < limits::SESSION_IDLE_MS)
+            };
+            Ok(session.filter(is_awake).map(|session| session.bearer))
+        }
     }
 }
 
@@ -48,16 +56,21 @@ impl FromRow for TokenBearer {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<TokenBearer> {
         let actor = Actor::Token { token: row.get("id")?, user: row.get("user_id")? };
         let power = Power::Roles { scope: row.get("scope")?, project: row.get("project_id")? };
-        Ok(TokenBearer(Bearer { actor, power }))
+        Ok(TokenBearer(Bearer { actor, power, proven_at: None }))
     }
 }
 
-struct SessionBearer(Bearer);
+struct SessionBearer {
+    bearer: Bearer,
+    seen_at: Timestamp,
+}
 
 impl FromRow for SessionBearer {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<SessionBearer> {
         let actor = Actor::Session { session: row.get("id")?, user: row.get("user_id")? };
-        Ok(SessionBearer(Bearer { actor, power: Power::Roles { scope: None, project: None } }))
+        let power = Power::Roles { scope: None, project: None };
+        let bearer = Bearer { actor, power, proven_at: row.get("fresh_at")? };
+        Ok(SessionBearer { bearer, seen_at: row.get("seen_at")? })
     }
 }
 

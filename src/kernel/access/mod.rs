@@ -10,6 +10,7 @@ mod denials;
 mod locate;
 mod lookup;
 mod permission;
+mod presence;
 mod tx;
 
 pub use actor::{Actor, Bearer, Job, Origin, Power};
@@ -30,6 +31,7 @@ use super::time::Clock;
 use actor::Credential;
 use denials::{Denials, Denied};
 use hmac::{Hmac, KeyInit, Mac};
+use presence::Presence;
 use rusqlite::Connection;
 use sha2::Sha256;
 use std::marker::PhantomData;
@@ -58,6 +60,7 @@ pub(in crate::kernel) struct House {
     pub(in crate::kernel) keys: Keys,
     clock: Clock,
     denials: Denials,
+    presence: Presence,
     read_deadline: Duration,
 }
 
@@ -68,8 +71,8 @@ impl Door {
     /// Opens the instance at this path and brings its schema up to date.
     pub fn open(path: &Path, keys: Keys, clock: Clock, tuning: &Tuning) -> Result<(Door, Shell)> {
         let database = Database::open(path, &keys.database, tuning)?;
-        let house =
-            House { database, keys, clock, denials: Denials::default(), read_deadline: tuning.read_deadline };
+        let (denials, presence) = (Denials::default(), Presence::default());
+        let house = House { database, keys, clock, denials, presence, read_deadline: tuning.read_deadline };
         let door = Door(Arc::new(house));
         Ok((door.clone(), Shell(door)))
     }
@@ -221,9 +224,10 @@ impl<P: Permission> Gate<P> {
             let origin = self.origin.clone();
             Denied { refusal, actor, asked: P::INFO, found, now, origin }
         };
-        let Some(bearer) = lookup::bearer(conn, &self.credential, now)? else {
+        let Some(bearer) = lookup::bearer(conn, &self.credential, &self.house.presence, now)? else {
             return Ok(Err(denied(Refusal::NotSignedIn, None, Found::Nothing)));
         };
+        self.house.presence.note(bearer.actor, now);
         let found = P::Scope::find(conn, &self.place)?;
         let roles = lookup::roles(conn, &bearer, found, now)?;
         Ok(match decide(&P::INFO, &bearer, found, &roles) {

@@ -117,6 +117,10 @@ permissions! {
     /// Keep the record of scheduled work.
     JobKeep = "job.keep", Instance, Changes;
 
+    // What only the keeper of sessions may do.
+    /// Store when sessions and tokens were last used, clear away what has ended.
+    SessionKeep = "session.keep", Instance, Changes;
+
     // The instance.
     /// See how the instance is doing.
     InstanceView = "instance.view", Instance, Views;

@@ -1,17 +1,19 @@
 //! What an open gate hands to your closure: a small token that is copied, like `&T`.
 
 use super::decide::{Role, decide};
-use super::locate::{Found, Project};
-use super::permission::{Changes, Implies, Permission};
+use super::locate::{Found, Project, Scope};
+use super::permission::{Changes, Implies, Info, Permission};
 use super::{Actor, Bearer, House, Origin};
 use crate::kernel::audit::chain::Link;
 use crate::kernel::audit::{self, Audited, Brand, Entry, Quiet};
 use crate::kernel::db::row::{self, FromRow};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::ProjectId;
+use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
 use rusqlite::{Connection, Params};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// A transaction whose claim was found to hold.
 pub struct Opened<'t> {
@@ -56,6 +58,36 @@ pub trait Tx: Copy {
     fn may<Q: Permission>(self) -> bool {
         let Opened { bearer, found, roles, .. } = self.opened();
         decide(&Q::INFO, bearer, *found, roles).is_ok()
+    }
+    /// Whether the actor may hand out this role here: nobody gives more than they hold.
+    fn may_give(self, role: Role) -> bool {
+        let Opened { bearer, found, roles, .. } = self.opened();
+        let is_of_here = |info: &&Info| *found == Found::Instance || info.scope == Project::WORD;
+        role.permissions().iter().filter(is_of_here).all(|info| decide(info, bearer, *found, roles).is_ok())
+    }
+    /// Whether the person behind a session proved lately who they are. Whoever is at the machine has;
+    /// a token proves nothing about who holds it.
+    fn is_fresh(self) -> bool {
+        let Opened { bearer, now, .. } = self.opened();
+        match bearer.actor {
+            Actor::Operator | Actor::Job(_) => true,
+            Actor::Token { .. } | Actor::Visitor => false,
+            Actor::Session { .. } => {
+                bearer.proven_at.is_some_and(|at| now.0 - at.0 < limits::SESSION_FRESH_MS)
+            }
+        }
+    }
+    /// Network address of the client, or `console`.
+    fn address(self) -> Arc<str> {
+        Arc::clone(&self.opened().origin.address)
+    }
+    /// When sessions and tokens were last used, as far as this process knows.
+    fn presence(self) -> Vec<(Actor, Timestamp)> {
+        self.opened().house.presence.gather(self.now())
+    }
+    /// How a token, a cookie or a code is stored.
+    fn digest(self, token: &str) -> [u8; 32] {
+        self.opened().house.digest(token)
     }
     /// All rows.
     fn rows<T: FromRow>(self, sql: &str, params: impl Params) -> Result<Vec<T>> {
@@ -133,11 +165,6 @@ impl<'t, P: Permission> Write<'t, P> {
     /// For the few changes that mean nothing to an auditor.
     pub fn quiet<T>(self, reason: Quiet, value: T) -> Audited<'t, T> {
         audit::unrecorded(self.opened, reason, value)
-    }
-
-    /// How a token is stored.
-    pub fn digest(self, token: &str) -> [u8; 32] {
-        self.opened.house.digest(token)
     }
 }
 

@@ -19,8 +19,9 @@ CREATE TABLE recovery_codes (
 CREATE INDEX recovery_codes_of_a_user ON recovery_codes (user_id);
 
 -- A session is known by the keyed digest of its cookie.
+-- Numbers are never given twice: the audit trail names sessions that are gone.
 CREATE TABLE sessions (
-  id         INTEGER PRIMARY KEY,
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
   digest     BLOB NOT NULL UNIQUE,
   user_id    INTEGER NOT NULL REFERENCES users (id),
   stage      TEXT NOT NULL CHECK (stage IN ('password', 'enrolling', 'full')),  -- only 'full' opens gates
@@ -29,7 +30,9 @@ CREATE TABLE sessions (
   fresh_at   INTEGER NOT NULL,                -- last proof of who it is
   expires_at INTEGER NOT NULL,
   address    TEXT NOT NULL,
-  agent      TEXT NOT NULL
+  agent      TEXT NOT NULL,
+  failures   INTEGER NOT NULL DEFAULT 0,      -- wrong codes in this sign-in
+  totp_offer BLOB                             -- secret shown for enrolling, until a code proves that it arrived
 ) STRICT;
 CREATE INDEX sessions_of_a_user ON sessions (user_id);
 
