@@ -74,3 +74,19 @@ pub const AUDIT_PAGE: i64 = 100;
 pub const LONG_READ_DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// How long a job may hold its lease, in milliseconds; after that another process may try.
 pub const JOB_LEASE_MS: i64 = 6 * 3_600_000;
+/// Memory that one guess at the passphrase of the keyring costs; 64 MiB.
+pub const UNLOCK_MEMORY_KIB: u32 = 64 * 1024;
+/// Passes over that memory.
+pub const UNLOCK_PASSES: u32 = 3;
+/// Lanes of that memory.
+pub const UNLOCK_LANES: u32 = 1;
+/// Memory that a keyring may ask for when it is opened; 1 GiB.
+pub const UNLOCK_MEMORY_KIB_MAX: u32 = 1024 * 1024;
+/// Passes that a keyring may ask for when it is opened.
+pub const UNLOCK_PASSES_MAX: u32 = 16;
+/// Lanes that a keyring may ask for when it is opened.
+pub const UNLOCK_LANES_MAX: u32 = 16;
+/// Bytes of a keyring.
+pub const KEYRING_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes of a key file: 64 digits and some white space.
+pub const KEY_FILE_BYTES_MAX: u64 = 1024;

@@ -1,4 +1,5 @@
 //! One integration binary; the modules mirror `src`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops, and says where")]
 
+mod kernel;
 mod tidy;
