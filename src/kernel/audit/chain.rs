@@ -98,8 +98,11 @@ pub(in crate::kernel) fn append(conn: &Connection, key: &ChainKey, link: &Link) 
 /// Recomputes the chain from its first row; `anchor` is a head that was kept elsewhere.
 pub(in crate::kernel) fn verify(conn: &Connection, key: &ChainKey, anchor: Option<&Head>) -> Result<Verdict> {
     let mut head = BEFORE_THE_FIRST;
-    let mut statement =
-        conn.prepare_cached("SELECT seq, at, actor, project_id, event, facts, hash FROM audit ORDER BY seq")?;
+    let mut statement = conn.prepare_cached(
+        "SELECT audit.seq AS seq, at, actor, project_id, event, facts, source, hash, salt, address, request
+           FROM audit LEFT JOIN audit_sources ON audit_sources.seq = audit.seq
+          ORDER BY audit.seq",
+    )?;
     for stored in statement.query_map([], Stored::from_row)? {
         let stored = stored?;
         let expected = key.after(&head, &stored.link, stored.source.as_ref());

@@ -1,3 +1,9 @@
 //! Tests of `kernel`.
 
+mod audit;
+mod door;
+mod durability;
+mod house;
 mod keyring;
+mod refused;
+mod writer;
