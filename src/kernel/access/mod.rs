@@ -38,6 +38,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroize as _;
 
 /// The keys a door needs. They come from the key ring, each with a purpose of its own.
 #[derive(Clone)]
@@ -48,6 +49,12 @@ pub struct Keys {
     pub chain: ChainKey,
     /// Turns tokens and cookies into the digests that are stored.
     pub tokens: [u8; 32],
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        self.tokens.zeroize();
+    }
 }
 
 /// The door of an instance: hands out claims, never connections.
@@ -68,13 +75,21 @@ pub(in crate::kernel) struct House {
 pub struct Shell(Door);
 
 impl Door {
-    /// Opens the instance at this path and brings its schema up to date.
+    /// Makes the database at this path, where none may be, and opens it.
+    pub fn create(path: &Path, keys: Keys, clock: Clock, tuning: &Tuning) -> Result<(Door, Shell)> {
+        Ok(Door::hang(Database::create(path, &keys.database, tuning)?, keys, clock, tuning))
+    }
+
+    /// Opens the database at this path and brings its schema up to date. Never makes one.
     pub fn open(path: &Path, keys: Keys, clock: Clock, tuning: &Tuning) -> Result<(Door, Shell)> {
-        let database = Database::open(path, &keys.database, tuning)?;
+        Ok(Door::hang(Database::open(path, &keys.database, tuning)?, keys, clock, tuning))
+    }
+
+    fn hang(database: Database, keys: Keys, clock: Clock, tuning: &Tuning) -> (Door, Shell) {
         let (denials, presence) = (Denials::default(), Presence::default());
         let house = House { database, keys, clock, denials, presence, read_deadline: tuning.read_deadline };
         let door = Door(Arc::new(house));
-        Ok((door.clone(), Shell(door)))
+        (door.clone(), Shell(door))
     }
 
     /// A caller who presents a token. Nothing is looked up yet.

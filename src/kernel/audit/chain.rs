@@ -8,10 +8,17 @@ use crate::kernel::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, named_params};
 use sha2::Sha256;
+use zeroize::Zeroize as _;
 
 /// Whoever has the file but not this key cannot forge a row.
 #[derive(Clone)]
 pub struct ChainKey(pub [u8; 32]);
+
+impl Drop for ChainKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 /// The last row: what backups keep to notice a trail cut short.
 #[derive(Clone, PartialEq, Eq, Debug)]

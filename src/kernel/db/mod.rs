@@ -54,10 +54,19 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the file with this key, migrates it, and starts the writer.
+    /// Makes the file with this key, which must not be there yet, and starts the writer.
+    pub fn create(path: &Path, key: &DatabaseKey, tuning: &Tuning) -> Result<Database> {
+        Database::start(open::create(path, key)?, path, key, tuning)
+    }
+
+    /// Opens the file with this key, migrates it, and starts the writer. Never makes one.
     pub fn open(path: &Path, key: &DatabaseKey, tuning: &Tuning) -> Result<Database> {
+        Database::start(open::writer(path, key)?, path, key, tuning)
+    }
+
+    fn start(writing: Connection, path: &Path, key: &DatabaseKey, tuning: &Tuning) -> Result<Database> {
         let group = writer::Group { max: tuning.write_group_max, hold: tuning.write_group_hold };
-        let (queue, thread) = writer::start(open::writer(path, key)?, tuning.write_queue, group)?;
+        let (queue, thread) = writer::start(writing, tuning.write_queue, group)?;
         let readers = (0..tuning.readers).map(|_| open::reader(path, key));
         Ok(Database {
             queue,

@@ -1,41 +1,123 @@
 //! Opens SQLCipher with our pragmas, each with its reason.
 
+use super::migrate;
+use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// The raw key of the database file: 32 bytes, never a passphrase.
 #[derive(Clone)]
 pub struct DatabaseKey(pub [u8; 32]);
 
-/// The one connection that writes; migrates first.
+impl Drop for DatabaseKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// What a file starts with that SQLite wrote and nobody encrypted.
+const PLAIN_SQLITE: &[u8; 16] = b"SQLite format 3\0";
+
+/// The one connection that writes, on a database that is made for it. Only when somebody asked.
+pub(super) fn create(path: &Path, key: &DatabaseKey) -> Result<Connection> {
+    let reserved = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match reserved.and_then(|file| file.sync_all()) {
+        Ok(()) => durable::sync_folder(path.parent().unwrap_or(Path::new("/")))?,
+        // Somebody began and was cut off before the first page.
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists && first_bytes(path)?.is_empty() => {}
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
+            return Err(Error::conflict(format!("There is already a database at {}.", path.display()))
+                .hint("Choose an empty folder for a new instance. Nothing was changed."));
+        }
+        Err(cause) => return Err(trouble("create", path, cause)),
+    }
+    let mut conn = connect(path, key)?;
+    migrate::up(&mut conn)?;
+    Ok(conn)
+}
+
+/// The one connection that writes; migrates first. Never makes a database.
 pub(super) fn writer(path: &Path, key: &DatabaseKey) -> Result<Connection> {
-    let mut conn = open(path, key)?;
-    super::migrate::up(&mut conn)?;
+    refuse_unusable(path)?;
+    let mut conn = connect(path, key)?;
+    migrate::up(&mut conn)?;
     Ok(conn)
 }
 
 /// A connection that cannot write.
 pub(super) fn reader(path: &Path, key: &DatabaseKey) -> Result<Connection> {
-    let conn = open(path, key)?;
+    let conn = connect(path, key)?;
     // A second lock on the door: a statement that would write fails even if a slice asks for it.
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)
 }
 
-fn open(path: &Path, key: &DatabaseKey) -> Result<Connection> {
-    let conn = Connection::open(path)?;
+/// Tells what can be seen without the key. SQLite would take an absent or empty file for a new one.
+fn refuse_unusable(path: &Path) -> Result<()> {
+    const NOTHING_LOST: &str = "If its making was cut off before anything was stored, make it again; \
+                                else restore a backup. Nothing was changed.";
+    let shown = path.display();
+    if !path.exists() {
+        return Err(Error::conflict(format!("The database {shown} is missing, but its keyring is there."))
+            .hint(NOTHING_LOST));
+    }
+    let first = first_bytes(path)?;
+    if first.is_empty() {
+        return Err(Error::conflict(format!("The database {shown} is empty.")).hint(NOTHING_LOST));
+    }
+    if first == PLAIN_SQLITE {
+        return Err(Error::conflict(format!("{shown} is a plain SQLite file and not encrypted."))
+            .hint("It is not the database of this instance. Put the right file back, or restore a backup."));
+    }
+    Ok(())
+}
+
+fn first_bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut first = Vec::with_capacity(PLAIN_SQLITE.len());
+    let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut first));
+    read.map_err(|cause| trouble("read", path, cause))?;
+    Ok(first)
+}
+
+/// Why a database that lies there cannot be read. The key is right: the keyring vouches for it.
+fn unreadable(path: &Path, cause: rusqlite::Error) -> Error {
+    let shown = path.display();
+    let sentence = match cause.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => format!(
+            "The key of this instance does not open {shown}: its first page is damaged, or it belongs to \
+             another instance."
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => format!("The database {shown} is damaged."),
+        _ => return cause.into(),
+    };
+    Error::invalid(sentence)
+        .hint("Keep the file as it is and restore a backup into an empty folder. Nothing was changed.")
+        .because(cause)
+}
+
+fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection> {
+    // Without CREATE and without URI: a path is a path, and a missing file stays missing.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
     // SQLCipher writes to stderr by itself; our log says it better.
     conn.pragma_update(None, "cipher_log_level", "NONE")?;
     // Exactly 64 hex digits: a key of another length is silently taken as a passphrase.
-    conn.pragma_update(None, "key", raw(key))?;
+    conn.pragma_update(None, "key", &**raw(key))?;
     conn.busy_timeout(limits::FOREIGN_WRITER_WAIT)?;
+    // The first look at the file: only now is the key used.
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        .map_err(|cause| unreadable(path, cause))?;
+    // Before anything below could change it.
+    migrate::refuse_newer(&conn)?;
     // Readers and the writer do not wait for each other.
-    conn.pragma_update(None, "journal_mode", "WAL").map_err(|cause| {
-        Error::invalid("This key does not open the database, or the file is damaged.").because(cause)
-    })?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
     // FULL, not NORMAL: a result that a pipeline saw acknowledged must survive a power cut.
     // Costs one fsync a commit, which a group of callers shares.
     conn.pragma_update(None, "synchronous", "FULL")?;
@@ -49,10 +131,13 @@ fn open(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     Ok(conn)
 }
 
-fn raw(key: &DatabaseKey) -> String {
-    let mut text = String::from("x'");
+fn raw(key: &DatabaseKey) -> Zeroizing<String> {
+    // Enough room at once: growing would leave a copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(67));
+    text.push_str("x'");
     for byte in key.0 {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
     }
-    text + "'"
+    text.push('\'');
+    text
 }

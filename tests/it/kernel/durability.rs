@@ -48,6 +48,8 @@ async fn writes_until_it_is_killed_when_asked_to() {
 async fn a_killed_process_loses_nothing_it_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("instance.db");
+    let (door, _) = Door::create(&path, keys(), Clock::System, &Tuning::default()).unwrap();
+    door.shut_down().await;
     let mut acknowledged = HashSet::new();
     for round in 0..ROUNDS {
         let mut victim = Command::new(std::env::current_exe().unwrap())

@@ -32,7 +32,7 @@ impl House {
     pub fn with(tuning: &Tuning) -> House {
         let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::fixed(NOW));
         let path = folder.path().join("instance.db");
-        let (door, shell) = Door::open(&path, keys(), clock.clone(), tuning).unwrap();
+        let (door, shell) = Door::create(&path, keys(), clock.clone(), tuning).unwrap();
         House { door, shell, clock, folder }
     }
 

@@ -5,5 +5,6 @@ mod door;
 mod durability;
 mod house;
 mod keyring;
+mod open;
 mod refused;
 mod writer;
