@@ -12,10 +12,7 @@ pub const SESSION_CHARS: usize = 43;
 /// The session cookie of a request, if it has the right shape.
 pub fn session(request: &HttpRequest) -> Option<Cow<'static, str>> {
     let cookie = request.cookie(SESSION)?;
-    let value = cookie.value();
-    let is_shaped = value.len() == SESSION_CHARS
-        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    is_shaped.then(|| Cow::Owned(value.to_owned()))
+    is_shaped(cookie.value()).then(|| Cow::Owned(cookie.value().to_owned()))
 }
 
 /// A cookie that opens a session until the browser closes or the session ends.
@@ -28,4 +25,34 @@ pub fn closing() -> Cookie<'static> {
     let mut cookie = opening(String::new());
     cookie.make_removal();
     cookie
+}
+
+/// Name of the cookie that binds the forms of visitors, who have no session yet.
+pub const FORM: &str = "__Host-testkeep-form";
+
+/// The cookie of a visitor's forms, if it has the right shape.
+pub fn form(request: &HttpRequest) -> Option<String> {
+    request.cookie(FORM).map(|cookie| cookie.value().to_owned()).filter(|value| is_shaped(value))
+}
+
+/// A cookie that binds the forms of a visitor until the browser closes.
+pub fn binding(value: String) -> Cookie<'static> {
+    Cookie::build(FORM, value).path("/").secure(true).http_only(true).same_site(SameSite::Strict).finish()
+}
+
+/// A cookie for something that only the next page needs.
+pub(super) fn lasting_for_one_page(name: &'static str, value: String) -> Cookie<'static> {
+    let age = actix_web::cookie::time::Duration::minutes(1);
+    Cookie::build(name, value)
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(age)
+        .finish()
+}
+
+fn is_shaped(value: &str) -> bool {
+    value.len() == SESSION_CHARS
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }

@@ -2,5 +2,18 @@
 
 pub mod cookies;
 pub mod entrance;
-pub mod respond;
 pub mod routes;
+
+pub mod assets;
+pub mod figures;
+pub mod tally;
+
+pub mod csrf;
+pub mod filters;
+pub mod forms;
+pub mod layout;
+pub mod visit;
+
+pub mod dialect;
+pub mod headers;
+pub mod respond;

@@ -324,6 +324,10 @@ fn every_template_is_used() {
     let mut used = BTreeSet::new();
     let mut note = |text: &str| used.extend(quoted.captures_iter(text).map(|hit| hit[1].to_owned()));
     sources().iter().flat_map(|source| &source.strings).for_each(|(_, text)| note(text));
+    // The kit of parts is shown by a page of the tests, whichever pages use it besides.
+    files("tests/it/web", &[".rs"])
+        .iter()
+        .for_each(|(_, file)| note(&std::fs::read_to_string(file).unwrap()));
     let templates = files("assets/templates", &[".html", ".txt", ".svg"]);
     templates.iter().for_each(|(_, file)| note(&std::fs::read_to_string(file).unwrap()));
     let names = templates.iter().map(|(path, _)| path.trim_start_matches("assets/templates/").to_owned());

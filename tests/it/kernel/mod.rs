@@ -3,7 +3,7 @@
 mod audit;
 mod door;
 mod durability;
-mod house;
+pub mod house;
 mod keyring;
 mod open;
 mod refused;

@@ -1,0 +1,50 @@
+// Keys of every page.
+// data-key="c"       a button or link that this key presses
+// data-go="c"        a link that `g` and then this key follows
+// data-opens="id"    a button that opens the dialog of this id; data-closes closes the layer it stands in
+// data-leave         a link that Esc follows
+let isAwaitingPlace = false;
+
+function open(id) {
+  const dialog = document.getElementById(id);
+  if (!dialog || dialog.open) return;
+  dialog.showModal();
+  dialog.dispatchEvent(new CustomEvent("testkeep:opened"));
+}
+
+function close(button) {
+  const dialog = button.closest("dialog");
+  if (dialog) dialog.close();
+  else button.closest(".toast")?.remove();
+}
+
+function press(event, selector) {
+  const target = findAll(selector).find((node) => node.checkVisibility() || node.closest("[popover]"));
+  if (!target) return;
+  event.preventDefault();
+  target.click();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  const isChord = event.ctrlKey || event.metaKey;
+  if (isChord && event.key === "k") { event.preventDefault(); open("palette"); return; }
+  if (isChord || event.altKey || find("dialog[open]")) return;
+  if (isTyping(event.target)) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  const key = CSS.escape(event.key);
+  if (isAwaitingPlace) { isAwaitingPlace = false; press(event, `[data-go="${key}"]`); return; }
+  if (event.key === "g") isAwaitingPlace = true;
+  else if (event.key === "/") { const search = find("#search"); if (search) { event.preventDefault(); search.select(); } }
+  else if (event.key === "Escape" && !find(":popover-open")) press(event, "[data-leave]");
+  else press(event, `[data-key="${key}"]`);
+});
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest?.("[data-opens]");
+  if (opener) open(opener.dataset.opens);
+  const closer = event.target.closest?.("[data-closes]");
+  if (closer) close(closer);
+});
