@@ -4,5 +4,6 @@
 //! `docs/architecture.md` is the map; `tests/it/tidy.rs` holds the import table to it.
 
 pub mod jobs;
+pub mod keeping;
 pub mod kernel;
 pub mod web;

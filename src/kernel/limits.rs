@@ -94,3 +94,26 @@ pub const KEY_FILE_BYTES_MAX: u64 = 1024;
 pub const FORM_BYTES_MAX: usize = 1_024 * 1_024;
 /// A form with files names its token in its first part, which ends within so many bytes.
 pub const FORM_FIRST_PART_BYTES_MAX: usize = 4 * 1_024;
+
+/// How long a backup tries to hold the database still before it gives up.
+pub const PIN_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Pages that may be left in the log when writers are asked to wait; more take too long to move.
+pub const PIN_BACKLOG_PAGES_MAX: i64 = 2_000;
+/// How long one try keeps writers waiting for old readers to end.
+pub const PIN_HOLD: Duration = Duration::from_millis(250);
+/// Time between two tries, for the writers.
+pub const PIN_PAUSE: Duration = Duration::from_millis(50);
+/// Time between two looks at the log or at the writers' lock.
+pub const PIN_LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Looks at the writers' lock before a try fails; with the time above, about five seconds.
+pub const PIN_TRIES_MAX: i32 = 5_000;
+/// Bytes of the database in one file of a backup: 256 chunks of 16 KiB.
+pub const BACKUP_SLICE_BYTES: u64 = 4 << 20;
+/// The largest object read from a backup target at once; packs are 8 MiB, an index may be larger.
+pub const BACKUP_OBJECT_BYTES_MAX: u64 = 256 << 20;
+/// The largest key file that goes into a backup.
+pub const BACKUP_KEYRING_BYTES_MAX: u64 = 1 << 20;
+/// The largest manifest that a restore reads into memory; a million blobs need about 160 MB.
+pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 512 << 20;
+/// The largest order that a restoring process reads from its parent.
+pub const RESTORE_ORDER_BYTES_MAX: u64 = 64 << 10;

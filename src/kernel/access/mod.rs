@@ -20,6 +20,7 @@ pub use permission::*;
 pub(in crate::kernel) use tx::Opened;
 pub use tx::{InProject, Read, Tx, Write};
 
+pub use super::db::pin::{Pin, ReadAt};
 pub use super::db::{Tuning, open::DatabaseKey};
 
 use super::audit::chain::{self, Link};
@@ -251,6 +252,14 @@ impl<P: Permission> Gate<P> {
             }
             Err(refusal) => Err(denied(refusal, Some(bearer.actor), found)),
         })
+    }
+}
+
+impl Gate<BackupRun> {
+    /// Examines the claim, then holds the database file still until the pin is dropped.
+    pub async fn pin(&self) -> Result<Pin> {
+        self.admit().await?;
+        self.house.database.pin().await
     }
 }
 

@@ -76,8 +76,7 @@ const SALT_BYTES: usize = 16;
 /// Appends after the head that *this* transaction sees, so savepoints that were rolled back and
 /// other processes leave no gap.
 pub(in crate::kernel) fn append(conn: &Connection, key: &ChainKey, link: &Link) -> Result<()> {
-    let last = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
-    let last = row::first(conn, last, [])?.unwrap_or(BEFORE_THE_FIRST);
+    let last = head(conn)?;
     let mut salt = [0; SALT_BYTES];
     getrandom::fill(&mut salt).map_err(Error::internal)?;
     let source = Some(bound(&salt, &link.origin));
@@ -100,6 +99,12 @@ pub(in crate::kernel) fn append(conn: &Connection, key: &ChainKey, link: &Link) 
         },
     )
     .map(drop)
+}
+
+/// The last row that this transaction sees.
+pub(in crate::kernel) fn head(conn: &Connection) -> Result<Head> {
+    let last = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
+    Ok(row::first(conn, last, [])?.unwrap_or(BEFORE_THE_FIRST))
 }
 
 /// Recomputes the chain from its first row; `anchor` is a head that was kept elsewhere.

@@ -4,6 +4,7 @@
 
 pub mod migrate;
 pub mod open;
+pub mod pin;
 pub mod row;
 mod writer;
 
@@ -11,7 +12,7 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
 use open::DatabaseKey;
 use rusqlite::Connection;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -51,6 +52,8 @@ pub struct Database {
     writer: Mutex<Option<JoinHandle<()>>>,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
+    path: PathBuf,
+    key: DatabaseKey,
 }
 
 impl Database {
@@ -73,6 +76,8 @@ impl Database {
             writer: Mutex::new(Some(thread)),
             idle: Arc::new(Mutex::new(readers.collect::<Result<_>>()?)),
             permits: Arc::new(Semaphore::new(tuning.readers)),
+            path: path.to_owned(),
+            key: key.clone(),
         })
     }
 
@@ -103,6 +108,13 @@ impl Database {
             lease.read(deadline, work)
         });
         reading.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+    }
+
+    /// Holds the file still until the pin is dropped; writers and readers go on.
+    pub async fn pin(&self) -> Result<pin::Pin> {
+        let (path, key) = (self.path.clone(), self.key.clone());
+        let pinning = tokio::task::spawn_blocking(move || pin::take(&path, &key));
+        pinning.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
     }
 
     /// Finishes what waits, then stops the writer.

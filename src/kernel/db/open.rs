@@ -59,6 +59,13 @@ pub(super) fn reader(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     Ok(conn)
 }
 
+/// For the pin: takes the writers' lock and moves the log, and never moves it unasked.
+pub(super) fn keeper(path: &Path, key: &DatabaseKey) -> Result<Connection> {
+    let conn = connect(path, key)?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    Ok(conn)
+}
+
 /// Tells what can be seen without the key. SQLite would take an absent or empty file for a new one.
 fn refuse_unusable(path: &Path) -> Result<()> {
     const NOTHING_LOST: &str = "If its making was cut off before anything was stored, make it again; \

@@ -1,0 +1,207 @@
+//! Receipts: signed proof of each backup, chained to the one before.
+//!
+//! A restic snapshot carries neither signature nor order: whoever has the password can invent or
+//! drop one. A receipt names snapshot, tree, manifest and totals; the next one names its hash.
+
+use super::Say;
+use super::manifest::sha256;
+use super::storage::Storage;
+use crate::kernel::durable;
+use crate::kernel::error::{Error, Result};
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use tracing::warn;
+
+/// Who makes backups: goes into snapshots and receipts.
+pub struct Identity {
+    /// Stable id of the instance.
+    pub instance: String,
+    /// Host name for the snapshot: explicit, or the engine would publish the machine's own.
+    pub host: String,
+    /// Signs receipts; its public half stands in the recovery kit.
+    pub signing: SigningKey,
+}
+
+/// What one run proved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Layout of this receipt.
+    pub version: u32,
+    /// Instance that made the backup.
+    pub instance: String,
+    /// 1, 2, 3 … without gaps.
+    pub number: u64,
+    /// Snapshot id, 64 hex digits.
+    pub snapshot: String,
+    /// Tree id: fixes the content even if the snapshot object were rewritten.
+    pub tree: String,
+    /// SHA-256 of `manifest.json`.
+    pub manifest_sha256: String,
+    /// Files in the snapshot.
+    pub files: u64,
+    /// Bytes in the snapshot before compression.
+    pub bytes: u64,
+    /// Bytes this run added to the repository.
+    pub bytes_added: u64,
+    /// Attached files that were missing from the instance already.
+    pub blobs_missing: u64,
+    /// RFC 3339 in UTC.
+    pub finished_at: String,
+    /// SHA-256 of the previous receipt's file; empty for the first.
+    pub previous: String,
+}
+
+/// The signed text travels as it was signed: writing it anew could change a byte.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    body: String,
+    signature: String,
+}
+
+/// All receipts of an instance, at home and at the target.
+pub struct Chain {
+    home: Option<PathBuf>,
+    stored: BTreeMap<u64, Bytes>,
+    /// Numbers of receipts that the target does not hold, though this instance does.
+    pub lost_at_target: Vec<u64>,
+    lost_at_home: Vec<u64>,
+    /// In order, verified.
+    pub receipts: Vec<Receipt>,
+}
+
+impl Chain {
+    /// Joins both copies, so that losing one of them loses nothing, and verifies the whole.
+    /// Without a home, as on a blank machine, the copy at the target stands alone.
+    pub fn load(home: Option<&Path>, target: &dyn Storage, key: &VerifyingKey) -> Result<Chain> {
+        let own = home.map_or(Ok(BTreeMap::new()), |home| stored_at_home(home).say(|| unreadable(home)))?;
+        let mut theirs = BTreeMap::new();
+        for (name, _) in target.list("receipts")? {
+            let Some(number) = number_of(&name) else { continue };
+            let bytes = target.get(&name)?;
+            if own.get(&number).is_some_and(|own| *own != bytes) {
+                return Err(Error::invalid(format!(
+                    "Receipt {number} differs between this instance and the backup target."
+                ))
+                .hint("Somebody changed one of them. Delete nothing, and find out who wrote it."));
+            }
+            theirs.insert(number, bytes);
+        }
+        let lost = |from: &BTreeMap<u64, Bytes>, by: &BTreeMap<u64, Bytes>| {
+            from.keys().filter(|number| !by.contains_key(number)).copied().collect::<Vec<_>>()
+        };
+        let (lost_at_target, lost_at_home) = (lost(&own, &theirs), lost(&theirs, &own));
+        theirs.extend(own);
+        let receipts = verify(&theirs, key)?;
+        Ok(Chain { home: home.map(Path::to_owned), stored: theirs, lost_at_target, lost_at_home, receipts })
+    }
+
+    /// The receipt of a snapshot, if it has one.
+    pub fn of_snapshot(&self, snapshot: &str) -> Option<&Receipt> {
+        self.receipts.iter().find(|receipt| receipt.snapshot == snapshot)
+    }
+
+    /// The newest backup.
+    pub fn newest(&self) -> Result<&Receipt> {
+        self.receipts.last().ok_or_else(|| {
+            Error::not_found("There is no backup: the target holds no receipt.")
+                .hint("Make one with `testkeep backup`.")
+        })
+    }
+
+    /// Fills in number and link, signs, and stores at the target first, then at home. Copies that
+    /// one side has lost are written there again.
+    pub(super) fn append(
+        &mut self,
+        receipt: Receipt,
+        target: &dyn Storage,
+        key: &SigningKey,
+    ) -> Result<Receipt> {
+        let last = self.stored.last_key_value();
+        let number = last.map_or(1, |(number, _)| number + 1);
+        let previous = last.map(|(_, bytes)| sha256(bytes)).unwrap_or_default();
+        let receipt = Receipt { number, previous, ..receipt };
+        let body = serde_json::to_string(&receipt).map_err(Error::internal)?;
+        let signature = HEXLOWER.encode(&key.sign(body.as_bytes()).to_bytes());
+        let sealed = serde_json::to_vec_pretty(&Sealed { body, signature }).map_err(Error::internal)?;
+        self.stored.insert(number, sealed.into());
+        if !self.lost_at_target.is_empty() {
+            warn!(receipts = self.lost_at_target.len(), "the backup target had lost receipts; written again");
+        }
+        for number in self.lost_at_target.drain(..).chain([number]) {
+            target.put(&format!("receipts/{}", name_of(number)), &[self.stored[&number].clone()])?;
+        }
+        if let Some(home) = &self.home {
+            for number in self.lost_at_home.drain(..).chain([number]) {
+                durable::replace(&home.join(name_of(number)), &self.stored[&number])?;
+            }
+        }
+        self.receipts.push(receipt.clone());
+        Ok(receipt)
+    }
+}
+
+fn verify(stored: &BTreeMap<u64, Bytes>, key: &VerifyingKey) -> Result<Vec<Receipt>> {
+    let wrong = |what: String| {
+        Error::invalid(what)
+            .hint("The receipts were changed or some are lost. Delete nothing, and find out why.")
+    };
+    let (mut receipts, mut previous) = (Vec::new(), String::new());
+    for (expected, (&number, bytes)) in (1..).zip(stored) {
+        if number != expected {
+            return Err(wrong(format!("Receipt {expected} is missing from the chain.")));
+        }
+        let unreadable = || wrong(format!("Receipt {number} cannot be read."));
+        let sealed: Sealed = serde_json::from_slice(bytes).say(unreadable)?;
+        let signature = HEXLOWER.decode(sealed.signature.as_bytes()).say(unreadable)?;
+        let signature = Signature::from_slice(&signature).say(unreadable)?;
+        key.verify_strict(sealed.body.as_bytes(), &signature)
+            .say(|| wrong(format!("The signature of receipt {number} is wrong.")))?;
+        let receipt: Receipt = serde_json::from_str(&sealed.body).say(unreadable)?;
+        if receipt.number != number {
+            return Err(wrong(format!("Receipt {number} calls itself {}.", receipt.number)));
+        }
+        if receipt.previous != previous {
+            return Err(wrong(format!("Receipt {number} does not follow the one before it.")));
+        }
+        previous = sha256(bytes);
+        receipts.push(receipt);
+    }
+    Ok(receipts)
+}
+
+fn name_of(number: u64) -> String {
+    format!("{number:08}.json")
+}
+
+/// The number in a receipt's name. Anything else that lies there is no receipt.
+fn number_of(name: &str) -> Option<u64> {
+    let name = name.rsplit('/').next()?;
+    let number = name.strip_suffix(".json")?.parse().ok()?;
+    (name == name_of(number)).then_some(number)
+}
+
+fn stored_at_home(home: &Path) -> io::Result<BTreeMap<u64, Bytes>> {
+    let mut stored = BTreeMap::new();
+    let found = match fs::read_dir(home) {
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(stored),
+        found => found?,
+    };
+    for entry in found {
+        let entry = entry?;
+        if let Some(number) = entry.file_name().to_str().and_then(number_of) {
+            stored.insert(number, fs::read(entry.path())?.into());
+        }
+    }
+    Ok(stored)
+}
+
+fn unreadable(home: &Path) -> Error {
+    Error::busy(format!("The receipts in {} could not be read.", home.display()))
+        .hint("Look at the permissions of this folder and at the health of the disk.")
+}

@@ -1,0 +1,224 @@
+//! Restore: the engine works in a child process, and the parent believes only hashes.
+//!
+//! rustic_core panics on a missing or damaged pack and may leave a file of full length behind. So:
+//! child into a staging folder, compare with the signed receipt and the manifest, sync, rename.
+//! Nothing appears at the destination unless every byte is right.
+
+use super::engine::{Mark, open};
+use super::manifest::{Entry, Manifest, ROOT, sha256, sha256_file};
+use super::receipt::{Chain, Receipt};
+use super::storage::sync_dir;
+use super::target::Target;
+use super::{Say, reported, sealed};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::layout;
+use crate::kernel::limits;
+use crate::kernel::secret::Secret;
+use data_encoding::HEXLOWER;
+use ed25519_dalek::VerifyingKey;
+use rustic_core::repofile::MasterKey;
+use rustic_core::{Credentials, LocalDestination, LsOptions, RepositoryBackends, RestoreOptions};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Hidden verb of our executable that runs [`child`].
+pub const CHILD: &str = "restore-child";
+/// Prefix of the staging folders, which lie beside the destination.
+const STAGING: &str = ".testkeep-restore-";
+
+/// A repository and the key that opens it.
+pub struct Job {
+    /// Folder of the repository.
+    pub folder: PathBuf,
+    /// Its master key, as the key ring keeps it.
+    pub master: Secret<Vec<u8>>,
+}
+
+/// What somebody finds who has the folder and the password of the recovery kit, and nothing else.
+pub struct Found {
+    /// The instance whose backups these are.
+    pub instance: String,
+    /// All backups, oldest first; the last is the newest.
+    pub receipts: Vec<Receipt>,
+    /// To hand to [`restore`].
+    pub job: Job,
+}
+
+/// What the child needs. It comes over its standard input: arguments show in process lists.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    folder: PathBuf,
+    master: MasterKey,
+    snapshot: String,
+    staging: PathBuf,
+}
+
+/// Opens the repository in `folder` on a machine that knows nothing of the instance.
+///
+/// `public_key` stands in the recovery kit. Without it the receipts are held against the key that
+/// lies beside them: that finds damage, and not somebody who exchanged both.
+pub fn find(folder: &Path, password: &Secret<String>, public_key: Option<&VerifyingKey>) -> Result<Found> {
+    let target = Target::folder(folder);
+    let mark = Mark::read(&target)?.ok_or_else(|| {
+        Error::not_found(format!("{} holds no backups of Testkeep.", folder.display()))
+            .hint("Name the folder that has `testkeep.json` in it, and see that its disk is mounted.")
+    })?;
+    let unreadable = || Error::invalid("The public key in `testkeep.json` cannot be read.");
+    let bytes = HEXLOWER.decode(mark.public_key.as_bytes()).say(unreadable)?;
+    let beside = VerifyingKey::try_from(bytes.as_slice()).say(unreadable)?;
+    let chain = Chain::load(None, target.storage(), public_key.unwrap_or(&beside))?;
+    let backends = RepositoryBackends::new(Arc::new(target), None);
+    let repo = open(&backends, &Credentials::password(password.expose())).map_err(reported)?;
+    let job = Job { folder: folder.to_owned(), master: sealed(&repo.key())? };
+    Ok(Found { instance: mark.instance, receipts: chain.receipts, job })
+}
+
+/// Body of the child process. A panic in here is expected, and ends as exit code 101.
+pub fn child(input: impl Read) -> Result<()> {
+    let order: Order = serde_json::from_reader(input.take(limits::RESTORE_ORDER_BYTES_MAX))
+        .say(|| Error::invalid("This command is for Testkeep itself: it restores what its parent orders."))?;
+    let backends = RepositoryBackends::new(Arc::new(Target::folder(&order.folder)), None);
+    let repo = open(&backends, &Credentials::Masterkey(order.master)).and_then(|repo| repo.to_indexed());
+    let repo = repo.map_err(reported)?;
+    let path = format!("{}:{ROOT}", order.snapshot);
+    let node = repo.node_from_snapshot_path(&path, |_| true).map_err(reported)?;
+    let staging = order.staging.to_str().ok_or_else(|| Error::invalid("The staging folder is not UTF-8."))?;
+    let destination = LocalDestination::new(staging, true, false).map_err(reported)?;
+    let options = RestoreOptions::default().no_ownership(true);
+    let found = repo.ls(&node, &LsOptions::default()).map_err(reported)?;
+    let plan = repo.prepare_restore(&options, found.clone(), &destination, false).map_err(reported)?;
+    repo.restore(plan, &options, found, &destination).map_err(reported)
+}
+
+/// Restores the backup of `receipt` to `destination`: `testkeep.db`, `blobs/` and `keyring.json`.
+///
+/// `program` is our own executable. Needs free space for the whole backup beside the destination,
+/// and a destination that does not exist yet.
+pub fn restore(program: &Path, job: &Job, receipt: &Receipt, destination: &Path) -> Result<Manifest> {
+    if destination.exists() {
+        return Err(Error::conflict(format!("{} exists already.", destination.display()))
+            .hint("Choose a place that does not exist yet; nothing is ever restored over something else."));
+    }
+    let unusable = || {
+        Error::busy(format!("{} could not be written.", destination.display()))
+            .hint("Look at the free space and the permissions of its parent folder.")
+    };
+    let parent = destination.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    // Beside the destination, because a rename is only atomic within one file system. Removed when
+    // dropped, so a failed restore leaves nothing.
+    let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(parent).say(unusable)?;
+    run_child(program, job, receipt, staging.path())?;
+    let manifest = checked_manifest(staging.path(), receipt)?;
+    assemble(staging.path(), &manifest)?;
+    let ready = fs::create_dir_all(layout::blobs(staging.path()))
+        .and_then(|()| fs::remove_file(staging.path().join("manifest.json")))
+        .and_then(|()| sync_tree(staging.path()))
+        .and_then(|()| fs::rename(staging.path(), destination));
+    ready.say(unusable)?;
+    let _ = staging.keep();
+    sync_dir(parent).say(unusable)?;
+    Ok(manifest)
+}
+
+fn run_child(program: &Path, job: &Job, receipt: &Receipt, staging: &Path) -> Result<()> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::internal);
+    let order = Order {
+        folder: absolute(&job.folder)?,
+        master: serde_json::from_slice(job.master.expose()).map_err(Error::internal)?,
+        snapshot: receipt.snapshot.clone(),
+        staging: absolute(staging)?,
+    };
+    let order = Zeroizing::new(serde_json::to_vec(&order).map_err(Error::internal)?);
+    let mut command = Command::new(program);
+    command.arg(CHILD).env_clear().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(Error::internal)?;
+    let told = child.stdin.take().expect("its input is piped").write_all(&order);
+    let output = child.wait_with_output().map_err(Error::internal)?;
+    if told.is_err() || !output.status.success() {
+        let said: String = String::from_utf8_lossy(&output.stderr).chars().take(500).collect();
+        return Err(Error::invalid("The backup could not be read back, so nothing was restored.")
+            .hint("Run `testkeep verify` to see what is damaged; an older backup may be whole.")
+            .because(format!("the restoring process ended with {}: {said}", output.status)));
+    }
+    Ok(())
+}
+
+fn checked_manifest(staging: &Path, receipt: &Receipt) -> Result<Manifest> {
+    let mut bytes = Vec::new();
+    let read = File::open(staging.join("manifest.json"))
+        .and_then(|file| file.take(limits::BACKUP_MANIFEST_BYTES_MAX).read_to_end(&mut bytes));
+    read.say(|| Error::invalid("The backup holds no manifest, so nothing was restored."))?;
+    if sha256(&bytes) != receipt.manifest_sha256 {
+        return Err(Error::invalid("The manifest is not the one the receipt was signed for.")
+            .hint("Somebody changed the repository. Try another backup, and find out who wrote this one."));
+    }
+    Manifest::parse(&bytes)
+}
+
+/// Compares everything and joins the slices. Each slice is removed once it is joined.
+fn assemble(staging: &Path, manifest: &Manifest) -> Result<()> {
+    let unwritable =
+        || Error::busy("The restored database could not be written.").hint("Look at the free space.");
+    let path = layout::database(staging);
+    let mut options = OpenOptions::new();
+    let mut database = options.write(true).create_new(true).mode(0o600).open(path).say(unwritable)?;
+    let mut whole = Sha256::new();
+    for slice in &manifest.slices {
+        let path = compared(staging, slice)?;
+        let content = fs::read(&path).say(|| damaged(slice))?;
+        whole.update(&content);
+        database.write_all(&content).and_then(|()| fs::remove_file(&path)).say(unwritable)?;
+    }
+    if HEXLOWER.encode(&whole.finalize()) != manifest.database_sha256 {
+        return Err(Error::invalid("The joined database is not the one that was backed up."));
+    }
+    match fs::remove_dir_all(staging.join("db")) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(unwritable().because(cause)),
+        _ => {}
+    }
+    let mut rest = manifest.blobs.iter().chain([&manifest.keyring]);
+    rest.try_for_each(|entry| compared(staging, entry).map(drop))
+}
+
+fn compared(staging: &Path, entry: &Entry) -> Result<PathBuf> {
+    let path = Path::new(&entry.path);
+    if !path.components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err(Error::invalid(format!(
+            "The manifest names a place outside the backup: {}.",
+            entry.path
+        )));
+    }
+    let path = staging.join(path);
+    let (sha256, bytes) = sha256_file(&path).say(|| damaged(entry))?;
+    if (sha256.as_str(), bytes) != (entry.sha256.as_str(), entry.bytes) {
+        return Err(damaged(entry));
+    }
+    Ok(path)
+}
+
+fn damaged(entry: &Entry) -> Error {
+    Error::invalid(format!("{} came back damaged, so nothing was restored.", entry.path))
+        .hint("Run `testkeep verify`; an older backup may be whole.")
+}
+
+/// Makes a tree durable, and closes it to other accounts of the machine.
+fn sync_tree(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            File::open(&path)?.sync_all()?;
+        }
+    }
+    fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+    sync_dir(dir)
+}

@@ -1,0 +1,107 @@
+//! Target: any storage as the engine wants to see it, with a stop button.
+//!
+//! Names follow restic's default layout, so that every restic opens the repository.
+
+use super::reader::Ledger;
+use super::storage::{Folder, Storage};
+use crate::kernel::error::{Error, Result};
+use bytes::Bytes;
+use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Storage of one repository. Cheap to clone.
+#[derive(Clone)]
+pub struct Target {
+    storage: Arc<dyn Storage>,
+    ledger: Arc<Ledger>,
+}
+
+impl Target {
+    /// A folder on this machine; touches nothing yet.
+    pub fn folder(root: &Path) -> Target {
+        Target::of(Folder::new(root))
+    }
+
+    /// Any other storage.
+    pub fn of(storage: impl Storage) -> Target {
+        Target { storage: Arc::new(storage), ledger: Arc::default() }
+    }
+
+    /// The objects themselves, for what lies beside the repository.
+    pub fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
+    /// The same storage, refusing every call once this ledger is cancelled.
+    pub(super) fn with_ledger(&self, ledger: &Arc<Ledger>) -> Target {
+        Target { storage: Arc::clone(&self.storage), ledger: Arc::clone(ledger) }
+    }
+
+    fn guarded<T>(&self, act: impl FnOnce(&dyn Storage) -> Result<T>) -> RusticResult<T> {
+        let done = self.ledger.go_on().and_then(|()| act(&*self.storage));
+        done.map_err(|error| RusticError::with_source(ErrorKind::Backend, "The backup target failed.", error))
+    }
+}
+
+impl ReadBackend for Target {
+    fn location(&self) -> String {
+        self.storage.location()
+    }
+
+    fn list_with_size(&self, kind: FileType) -> RusticResult<Vec<(Id, u32)>> {
+        let short = |bytes: u64| u32::try_from(bytes).map_err(Error::internal);
+        self.guarded(|storage| {
+            if kind == FileType::Config {
+                let found = storage.stat("config")?;
+                return found.into_iter().map(|bytes| Ok((Id::default(), short(bytes)?))).collect();
+            }
+            let mut ids = Vec::new();
+            for (path, bytes) in storage.list(kind.dirname())? {
+                let name = path.rsplit('/').next().unwrap_or_default();
+                if let Ok(id) = name.parse::<Id>() {
+                    ids.push((id, short(bytes)?));
+                }
+            }
+            Ok(ids)
+        })
+    }
+
+    fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {
+        self.guarded(|storage| storage.get(&object(kind, id)))
+    }
+
+    fn read_partial(
+        &self,
+        kind: FileType,
+        id: &Id,
+        _: bool,
+        offset: u32,
+        length: u32,
+    ) -> RusticResult<Bytes> {
+        self.guarded(|storage| storage.get_range(&object(kind, id), offset.into(), length.into()))
+    }
+
+    fn warmup_path(&self, kind: FileType, id: &Id) -> String {
+        object(kind, id)
+    }
+}
+
+impl WriteBackend for Target {
+    fn write_bytes(&self, kind: FileType, id: &Id, _: bool, content: BytesList) -> RusticResult<()> {
+        self.guarded(|storage| storage.put(&object(kind, id), content.slice()))
+    }
+
+    fn remove(&self, kind: FileType, id: &Id, _: bool) -> RusticResult<()> {
+        self.guarded(|storage| storage.delete(&object(kind, id)))
+    }
+}
+
+fn object(kind: FileType, id: &Id) -> String {
+    let name = id.to_hex();
+    match kind {
+        FileType::Config => "config".into(),
+        FileType::Pack => format!("data/{}/{}", &name.as_str()[..2], name.as_str()),
+        _ => format!("{}/{}", kind.dirname(), name.as_str()),
+    }
+}

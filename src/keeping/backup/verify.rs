@@ -1,0 +1,158 @@
+//! Verify: reads a backup back and compares it with what was promised.
+//!
+//! Restores nothing and changes nothing.
+
+use super::engine::Engine;
+use super::manifest::{Manifest, ROOT, sha256};
+use super::receipt::Receipt;
+use super::{caught, reported};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::limits;
+use rustic_core::repofile::SnapshotFile;
+use rustic_core::{CheckOptions, IndexedFull, LsOptions, Repository};
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// What a check found. Show the warnings too: unused packs of a killed run are some.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Data is missing or damaged.
+    pub errors: Vec<String>,
+    /// Nothing is lost, something is untidy.
+    pub warnings: Vec<String>,
+}
+
+/// What reading back the newest backup showed. Good only if `findings` has no errors.
+#[derive(Debug)]
+pub struct Proof {
+    /// The newest backup.
+    pub receipt: Receipt,
+    /// Receipts in the chain, all signed and linked.
+    pub receipts: u64,
+    /// What its manifest says, if that could be read.
+    pub manifest: Option<Manifest>,
+    /// All that is wrong with the repository and the backup.
+    pub findings: Findings,
+}
+
+/// Files and bytes of a snapshot.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub files: u64,
+    pub bytes: u64,
+}
+
+impl Totals {
+    pub(super) fn compared(&self, who: &str, found: &Totals) -> Result<()> {
+        if self != found {
+            return Err(Error::invalid(format!(
+                "The backup is incomplete: {who} counted {} files and {} bytes instead of {} and {}.",
+                found.files, found.bytes, self.files, self.bytes
+            ))
+            .hint("Start it again; if it happens twice, look at the health of the disk."));
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Reads every pack and compares every hash.
+    pub fn check(&self) -> Result<Findings> {
+        let _turn = self.turn()?;
+        let repo = self.open_ours(&Arc::default())?;
+        let results = caught(|| repo.check(CheckOptions::default().read_data(true)).map_err(reported))?;
+        let mut findings = Findings::default();
+        for (level, finding) in results.0 {
+            // The type of the level is not exported; the text of its name is what there is.
+            let is_error = format!("{level:?}") == "Error";
+            let list = if is_error { &mut findings.errors } else { &mut findings.warnings };
+            list.push(finding.to_string());
+        }
+        Ok(findings)
+    }
+
+    /// Reads back everything: all packs, the chain of receipts, and whether the newest backup is
+    /// there as it was signed. A target that was set back to an older state lacks it.
+    pub fn verify_latest(&self) -> Result<Proof> {
+        let chain = self.chain()?;
+        let receipt = chain.newest()?.clone();
+        let mut findings = self.check().unwrap_or_else(|error| Findings::of(&error));
+        let manifest = caught(|| self.read_back(&receipt));
+        let manifest = manifest.map_err(|error| findings.errors.push(error.sentence().to_owned())).ok();
+        for number in &chain.lost_at_target {
+            findings.warnings.push(format!("The target has lost its copy of receipt {number}."));
+        }
+        if receipt.blobs_missing > 0 {
+            let count = receipt.blobs_missing;
+            findings.warnings.push(format!("{count} attached files were missing when the backup was made."));
+        }
+        Ok(Proof { receipt, receipts: chain.receipts.len() as u64, manifest, findings })
+    }
+
+    fn read_back(&self, receipt: &Receipt) -> Result<Manifest> {
+        let repo = self.open_ours(&Arc::default())?.to_indexed().map_err(reported)?;
+        let all = repo.get_all_snapshots().map_err(reported)?;
+        let found = all.into_iter().find(|snapshot| snapshot.id.to_hex().as_str() == receipt.snapshot);
+        let number = receipt.number;
+        let found = found.ok_or_else(|| {
+            Error::invalid(format!("The newest backup, number {number}, is not at the target any more."))
+                .hint("The target may have been set back to an older state. Make a new backup now.")
+        })?;
+        if found.tree.to_hex().as_str() != receipt.tree {
+            return Err(Error::invalid(format!(
+                "The snapshot of backup {number} is not the one that was signed."
+            )));
+        }
+        let expected = Totals { files: receipt.files, bytes: receipt.bytes };
+        Manifest::parse(&snapshot(&repo, &found, &expected, &receipt.manifest_sha256)?)
+    }
+}
+
+impl Findings {
+    fn of(error: &Error) -> Findings {
+        Findings { errors: vec![error.sentence().to_owned()], warnings: Vec::new() }
+    }
+}
+
+/// Compares the totals of a snapshot and its manifest with what they should be; gives the manifest.
+pub(super) fn snapshot<S: IndexedFull>(
+    repo: &Repository<S>,
+    found: &SnapshotFile,
+    expected: &Totals,
+    manifest_sha256: &str,
+) -> Result<Vec<u8>> {
+    let root = repo.node_from_snapshot_and_path(found, ROOT).map_err(reported)?;
+    let mut listed = Totals { files: 0, bytes: 0 };
+    for entry in repo.ls(&root, &LsOptions::default()).map_err(reported)? {
+        let (_, node) = entry.map_err(reported)?;
+        if node.is_file() {
+            listed = Totals { files: listed.files + 1, bytes: listed.bytes + node.meta.size };
+        }
+    }
+    expected.compared("the repository", &listed)?;
+    let path = format!("{ROOT}/manifest.json");
+    let (node, mut manifest) =
+        (repo.node_from_snapshot_and_path(found, &path).map_err(reported)?, Bounded(Vec::new()));
+    repo.dump(&node, &mut manifest).map_err(reported)?;
+    if sha256(&manifest.0) != manifest_sha256 {
+        return Err(Error::invalid("The manifest came back changed.")
+            .hint("Run `testkeep verify` to see what is wrong with the repository."));
+    }
+    Ok(manifest.0)
+}
+
+struct Bounded(Vec<u8>);
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if (self.0.len() + bytes.len()) as u64 > limits::BACKUP_MANIFEST_BYTES_MAX {
+            return Err(io::Error::other("the manifest is larger than 512 MiB"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

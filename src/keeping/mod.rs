@@ -1,0 +1,3 @@
+//! Tier 7: the instance looks after itself.
+
+pub mod backup;

@@ -1,0 +1,8 @@
+//! Backup and restore through the doors a user takes, on real files.
+
+mod bench;
+mod broken;
+mod good;
+mod pin;
+mod receipts;
+mod restic;

@@ -1,0 +1,3 @@
+//! The instance looks after itself.
+
+mod backup;
