@@ -4,11 +4,9 @@
 
 use super::access::{InstanceView, Read, Tx};
 use super::error::Result;
+use super::limits::INTEGRITY_FINDINGS_MAX as FINDINGS_MAX;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
-
-/// Findings of one kind that are told; a file that is broken throughout needs no longer list.
-const FINDINGS_MAX: usize = 100;
 
 /// What is wrong with the database, one sentence each; empty if nothing is. Takes as long as reading
 /// the whole file, so ask under `read_at_length`.

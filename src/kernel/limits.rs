@@ -117,3 +117,5 @@ pub const BACKUP_KEYRING_BYTES_MAX: u64 = 1 << 20;
 pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 512 << 20;
 /// The largest order that a restoring process reads from its parent.
 pub const RESTORE_ORDER_BYTES_MAX: u64 = 64 << 10;
+/// Findings of one kind that a check of the database tells; one broken throughout needs no longer list.
+pub const INTEGRITY_FINDINGS_MAX: usize = 100;

@@ -1,8 +1,10 @@
 //! Tests of `kernel`.
 
 mod audit;
+mod blobs;
 mod door;
 mod durability;
+mod formats;
 pub mod house;
 mod keyring;
 mod open;
