@@ -45,6 +45,9 @@ pub struct Job {
 pub struct Found {
     /// The instance whose backups these are.
     pub instance: String,
+    /// The key that the receipts were held against. Compare it with the key ring that comes back,
+    /// which nobody can make without the secret of the kit.
+    pub public_key: VerifyingKey,
     /// All backups, oldest first; the last is the newest.
     pub receipts: Vec<Receipt>,
     /// To hand to [`restore`].
@@ -73,11 +76,12 @@ pub fn find(folder: &Path, password: &Secret<String>, public_key: Option<&Verify
     let unreadable = || Error::invalid("The public key in `testkeep.json` cannot be read.");
     let bytes = HEXLOWER.decode(mark.public_key.as_bytes()).say(unreadable)?;
     let beside = VerifyingKey::try_from(bytes.as_slice()).say(unreadable)?;
-    let chain = Chain::load(None, target.storage(), public_key.unwrap_or(&beside))?;
+    let public_key = *public_key.unwrap_or(&beside);
+    let chain = Chain::load(None, target.storage(), &public_key)?;
     let backends = RepositoryBackends::new(Arc::new(target), None);
     let repo = open(&backends, &Credentials::password(password.expose())).map_err(reported)?;
     let job = Job { folder: folder.to_owned(), master: sealed(&repo.key())? };
-    Ok(Found { instance: mark.instance, receipts: chain.receipts, job })
+    Ok(Found { instance: mark.instance, public_key, receipts: chain.receipts, job })
 }
 
 /// Body of the child process. A panic in here is expected, and ends as exit code 101.
