@@ -3,7 +3,15 @@
 //! Modules stand in tier order: each may use those above it and none below.
 //! `docs/architecture.md` is the map; `tests/it/tidy.rs` holds the import table to it.
 
-pub mod jobs;
-pub mod keeping;
 pub mod kernel;
+
 pub mod web;
+
+pub mod guard;
+
+pub mod keeping;
+
+pub mod jobs;
+pub mod server;
+
+pub mod app;

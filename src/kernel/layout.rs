@@ -8,6 +8,12 @@ pub const KEYRING_FILE: &str = "keyring.json";
 pub const DATABASE_FILE: &str = "testkeep.db";
 /// The folder of encrypted files; see `docs/formats/blob.md`.
 pub const BLOBS_FOLDER: &str = "blobs";
+/// The folder of the certificate that the instance makes itself.
+pub const TLS_FOLDER: &str = "tls";
+/// Held by the server as long as it runs.
+pub const SERVE_LOCK: &str = "serve.lock";
+/// Boot options, if somebody wrote any.
+pub const OPTIONS_FILE: &str = "testkeep.toml";
 
 /// The keyring of the instance in this data folder.
 pub fn keyring(data: &Path) -> PathBuf {
@@ -22,4 +28,19 @@ pub fn database(data: &Path) -> PathBuf {
 /// The encrypted files of the instance in this data folder.
 pub fn blobs(data: &Path) -> PathBuf {
     data.join(BLOBS_FOLDER)
+}
+
+/// The certificate that the instance in this data folder made itself, and its key.
+pub fn tls(data: &Path) -> PathBuf {
+    data.join(TLS_FOLDER)
+}
+
+/// What the server of this data folder holds as long as it runs.
+pub fn serve_lock(data: &Path) -> PathBuf {
+    data.join(SERVE_LOCK)
+}
+
+/// The file of boot options in this data folder.
+pub fn options(data: &Path) -> PathBuf {
+    data.join(OPTIONS_FILE)
 }

@@ -119,3 +119,61 @@ pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 512 << 20;
 pub const RESTORE_ORDER_BYTES_MAX: u64 = 64 << 10;
 /// Findings of one kind that a check of the database tells; one broken throughout needs no longer list.
 pub const INTEGRITY_FINDINGS_MAX: usize = 100;
+
+
+/// Worker threads that answer requests, however many cores there are.
+pub const WORKERS_MAX: usize = 4;
+/// Connections that one worker keeps open; more wait to be accepted.
+pub const CONNECTIONS_PER_WORKER: usize = 2_000;
+/// Handshakes that one worker does at the same time. Signing is what a stranger can make us pay for.
+pub const HANDSHAKES_PER_WORKER: usize = 64;
+/// Connections that wait to be accepted.
+pub const LISTEN_BACKLOG: i32 = 1_024;
+/// How long a handshake may take.
+pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
+/// How long the head of a request may take.
+pub const REQUEST_HEAD_WAIT: Duration = Duration::from_secs(10);
+/// How long a connection stays open without a request.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How long a body may fall silent.
+pub const BODY_SILENCE_MAX: Duration = Duration::from_secs(15);
+/// How long a body may be slower than `BODY_BYTES_PER_SECOND_MIN`.
+pub const BODY_SLOW_MAX: Duration = Duration::from_secs(25);
+/// Slower than this is not a bad line but an attack.
+pub const BODY_BYTES_PER_SECOND_MIN: u64 = 1_024;
+/// How long a client may leave its answer unread.
+pub const UNREAD_ANSWER_WAIT: Duration = Duration::from_secs(30);
+/// A form or a JSON body. Uploads are streamed and have bounds of their own.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How long requests under way may go on after the order to stop.
+pub const STOP_GRACE: Duration = Duration::from_secs(30);
+/// Time between two looks whether requests are still under way.
+pub const STOP_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long the last bytes may take to reach their sockets.
+pub const STOP_SETTLE: Duration = Duration::from_millis(500);
+
+/// Requests a second from one address; a burst may be `THROTTLE_BURST_FACTOR` times that.
+pub const REQUESTS_PER_SECOND: u32 = 2_000;
+/// Attempts to sign in a minute from one address; a burst may be `THROTTLE_BURST_FACTOR` times that.
+pub const SIGN_INS_PER_MINUTE: u32 = 10;
+/// How much of its rate an address may save up.
+pub const THROTTLE_BURST_FACTOR: u32 = 2;
+/// Addresses that the throttle keeps in mind at once.
+pub const ADDRESSES_REMEMBERED_MAX: usize = 50_000;
+/// Addresses read from one `X-Forwarded-For`.
+pub const FORWARDED_HOPS_MAX: usize = 16;
+
+/// How long a certificate that we made ourselves is good for, in days.
+pub const OWN_CERTIFICATE_DAYS: i64 = 825;
+/// From how many days before its end a certificate is warned of, or renewed if it is our own.
+pub const CERTIFICATE_WARNING_DAYS: i64 = 30;
+/// Time between two looks at the certificate files.
+pub const CERTIFICATE_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// One warning about the same certificate in this time, in milliseconds.
+pub const CERTIFICATE_WARNING_EVERY_MS: i64 = 24 * 3_600_000;
+/// A file of certificates or a key; nobody has one this large.
+pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 256 * 1024;
+/// The file of boot options.
+pub const OPTIONS_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// How long a proof of life may take before the service manager goes without.
+pub const LIVENESS_WAIT: Duration = Duration::from_secs(5);

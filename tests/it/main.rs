@@ -3,5 +3,7 @@
 
 mod keeping;
 mod kernel;
+mod server;
+mod support;
 mod tidy;
 mod web;

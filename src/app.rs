@@ -1,0 +1,95 @@
+//! Composition root: options → folder → keys → database → certificate → listeners; owns the shutdown.
+//!
+//! Every part is made here, once, and handed to those that need it.
+
+mod house;
+
+pub use house::House;
+
+use crate::kernel::error::Result;
+use crate::kernel::hold::{self, Held};
+use crate::kernel::options::Options;
+use crate::kernel::time::Clock;
+use crate::server::Manager;
+use crate::server::listen::{self, Listening};
+use crate::server::stack::Shared;
+use crate::server::status::Status;
+use crate::server::tls::Tls;
+use actix_web::web::Data;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+use tracing::info;
+
+/// An instance that answers.
+pub struct Running {
+    /// Its keys, its door, and the right to act as the person at the machine.
+    pub house: House,
+    /// The certificate, unless a proxy does the TLS.
+    pub tls: Option<Arc<Tls>>,
+    status: Data<Status>,
+    listening: Listening,
+    tasks: Vec<JoinHandle<()>>,
+    held: Held,
+}
+
+/// Opens the instance of these options and answers. `clock` is that of the data.
+pub async fn start(options: Options, clock: Clock) -> Result<Running> {
+    // Outgoing connections take their ciphers from here; a second start in one process finds it done.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let is_clear = listen::speaks_cleartext(&options)?;
+    let held = hold::hold(&options.data)?;
+    let house = House::open(&options, clock)?;
+    // The clock of the system, always: strangers judge the certificate by theirs.
+    let tls = if is_clear { None } else { Some(Tls::open(&options, Clock::System)?) };
+
+    let status = Data::new(Status::new(&options, tls.clone())?);
+    let addresses = options.listen.clone();
+    let shared = Shared::new(house.door.clone(), status.clone(), options);
+    let listening = Listening::start(&addresses, shared, tls.as_ref())?;
+    let mut tasks = vec![tokio::spawn(Manager::keep_alive(house.door.clone()))];
+    tasks.extend(tls.clone().map(|tls| tokio::spawn(tls.watch())));
+    let running = Running { house, tls, status, listening, tasks, held };
+    info!(url = running.url(), fingerprint = running.fingerprint(), "answering at {}", running.url());
+    Manager.ready();
+    Ok(running)
+}
+
+impl Running {
+    /// The first address at which it answers, with the port that the system chose.
+    pub fn address(&self) -> SocketAddr {
+        self.listening.addresses[0]
+    }
+
+    /// The first address as a browser takes it.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address())
+    }
+
+    /// SHA-256 of the certificate, to compare with what a browser shows.
+    pub fn fingerprint(&self) -> Option<String> {
+        self.tls.as_ref().map(|tls| tls.current().fingerprint.clone())
+    }
+
+    /// Requests that have begun and are not yet answered.
+    pub fn requests_under_way(&self) -> i64 {
+        self.status.requests_under_way()
+    }
+
+    /// Waits until somebody asks us to stop, then stops.
+    pub async fn until_asked_to_stop(self) -> Result<()> {
+        listen::asked_to_stop().await?;
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Finishes the requests that have begun and the changes that wait, then lets the folder go.
+    pub async fn stop(self) {
+        Manager.stopping();
+        self.listening.stop(&self.status).await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.house.door.shut_down().await;
+        drop(self.held);
+    }
+}

@@ -1,0 +1,77 @@
+//! The house: an instance with its keys found and its door open. The server and every command start here.
+
+use crate::kernel::access::{Door, Shell, Tuning};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::keyring::{CREDENTIAL_NAME, Keyring, RecoveryKit, Unlock, default_key_file};
+use crate::kernel::layout;
+use crate::kernel::limits;
+use crate::kernel::options::Options;
+use crate::kernel::secret::Secret;
+use crate::kernel::time::Clock;
+use std::fs::File;
+use std::io::Read as _;
+use tracing::info;
+
+/// An opened instance.
+pub struct House {
+    /// Its keys.
+    pub keyring: Keyring,
+    /// The only way to its data.
+    pub door: Door,
+    /// The right to act as the person at the machine.
+    pub shell: Shell,
+    /// The recovery kit, if the instance was made just now: it is never to be had again.
+    pub kit: Option<RecoveryKit>,
+}
+
+impl House {
+    /// Opens the instance in the data folder. Makes one only where there is no trace of another.
+    pub fn open(options: &Options, clock: Clock) -> Result<House> {
+        let (data, unlock) = (&options.data, unlock(options)?);
+        let is_new = !layout::keyring(data).exists() && !layout::database(data).exists();
+        let database = layout::database(data);
+        let tuning = Tuning::default();
+        if is_new {
+            let (keyring, kit) = Keyring::create(data, &unlock, clock.now())?;
+            let (door, shell) = Door::create(&database, keyring.keys(), clock, &tuning)?;
+            info!(instance = keyring.uuid(), "made a new instance in {}", data.display());
+            return Ok(House { keyring, door, shell, kit: Some(kit) });
+        }
+        let keyring = Keyring::open(data, &unlock)?;
+        let (door, shell) = Door::open(&database, keyring.keys(), clock, &tuning)?;
+        Ok(House { keyring, door, shell, kit: None })
+    }
+}
+
+/// What opens the instance: said outright, else handed over by the service manager, else the file beside the
+/// data folder.
+fn unlock(options: &Options) -> Result<Unlock> {
+    let handed_over = options.credentials.as_ref().map(|folder| folder.join(CREDENTIAL_NAME));
+    match (&options.key_file, options.passphrase_fd) {
+        (Some(_), Some(_)) => Err(Error::invalid(
+            "Both `key_file` and `passphrase_fd` are set; an instance opens with one of them.",
+        )
+        .hint("Unset the other.")),
+        (Some(path), None) => Ok(Unlock::KeyFile(path.clone())),
+        (None, Some(number)) => passphrase(number).map(Unlock::Passphrase),
+        (None, None) => Ok(match handed_over.filter(|path| path.exists()) {
+            Some(path) => Unlock::Credential(path),
+            None => Unlock::KeyFile(default_key_file(&options.data)),
+        }),
+    }
+}
+
+/// Reads the first line of a descriptor that was handed to us: neither argv nor the environment is private.
+fn passphrase(number: i32) -> Result<Secret<String>> {
+    let unreadable = |reason: std::io::Error| {
+        Error::invalid(format!("The passphrase cannot be read from descriptor {number}: {reason}."))
+            .hint("Hand it over like this: `testkeep serve --passphrase-fd 3 3< /path/to/passphrase`.")
+    };
+    let bound = limits::PASSPHRASE_CHARS_MAX as u64 * 4 + 2;
+    let mut text = String::new();
+    let file = File::open(format!("/proc/self/fd/{number}")).map_err(unreadable)?;
+    file.take(bound).read_to_string(&mut text).map_err(unreadable)?;
+    let line = text.lines().next().unwrap_or_default().to_owned();
+    zeroize::Zeroize::zeroize(&mut text);
+    Ok(Secret::new(line))
+}

@@ -1,0 +1,57 @@
+//! The hold on a data folder: one server at a time, and whoever comes second learns who was first.
+
+use super::durable::{self, trouble};
+use super::error::{Error, Result};
+use super::layout;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// The data folder is ours as long as this lives. The system lets go even after `kill -9`.
+#[derive(Debug)]
+pub struct Held {
+    _file: File,
+}
+
+/// Holds the folder against every other process, and makes it if it is missing.
+///
+/// Errors: `Conflict` with the number of the process that holds it.
+pub fn hold(data: &Path) -> Result<Held> {
+    durable::create_folder(data)?;
+    let path = layout::serve_lock(data);
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let mut file = open.map_err(|cause| trouble("open", &path, cause))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut holder = String::new();
+        // Only for the sentence, which is true without the number as well.
+        let _ = file.read_to_string(&mut holder);
+        let holder = if holder.is_empty() { "that has just started" } else { &holder };
+        return Err(Error::conflict(format!(
+            "The data folder {} is in use by process {holder}.",
+            data.display()
+        ))
+        .hint("Stop that process first, or name another folder with `--data`."));
+    }
+    let noted =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
+    noted.map_err(|cause| trouble("write", &path, cause))?;
+    Ok(Held { _file: file })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_held_once_and_free_again_afterwards() {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().join("data");
+        let held = hold(&data).unwrap();
+        let refusal = hold(&data).unwrap_err();
+        assert!(refusal.sentence().ends_with(&format!("in use by process {}.", std::process::id())));
+        drop(held);
+        hold(&data).unwrap();
+    }
+}

@@ -1,0 +1,41 @@
+//! The table of boot options: the one place where their names, defaults and texts stand.
+
+/// One option: the help, the reference page and `doctor` are printed from this.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name in the file; a flag has hyphens instead of underscores.
+    pub name: &'static str,
+    /// What it takes, in a word or two.
+    pub takes: &'static str,
+    /// What holds when nobody says anything; empty means unset.
+    pub default: &'static str,
+    /// Its name in the environment.
+    pub env: &'static str,
+    /// What it is for, in one sentence.
+    pub text: &'static str,
+}
+
+macro_rules! rows {
+    ($($name:literal $env:literal, $takes:literal, $default:literal, $text:literal;)*) => {
+        &[$(Row { name: $name, takes: $takes, default: $default, env: $env, text: $text }),*]
+    };
+}
+
+/// Every boot option there is.
+pub const ROWS: &[Row] = rows! {
+    "config" "TESTKEEP_CONFIG", "path", "", "File with options; otherwise `testkeep.toml` in the data folder, if it exists.";
+    "data" "TESTKEEP_DATA", "path", "data", "Folder that holds everything the instance keeps.";
+    "listen" "TESTKEEP_LISTEN", "addresses", "127.0.0.1:8443", "Addresses with ports to answer at.";
+    "public_url" "TESTKEEP_PUBLIC_URL", "address", "", "Where people find this instance, such as https://tests.example.org; other host names are then refused.";
+    "key_file" "TESTKEEP_KEY_FILE", "path", "", "File with the key that opens the instance.";
+    "passphrase_fd" "TESTKEEP_PASSPHRASE_FD", "number", "", "Open file descriptor from which the passphrase is read.";
+    "log" "TESTKEEP_LOG", "filter", "info", "What is logged: error, warn, info, debug, or a filter by module.";
+    "tls_certificate" "TESTKEEP_TLS_CERTIFICATE", "path", "", "PEM file with the certificate chain; looked at again while running.";
+    "tls_key" "TESTKEEP_TLS_KEY", "path", "", "PEM file with the private key of the certificate.";
+    "tls_names" "TESTKEEP_TLS_NAMES", "list", "", "More names and addresses for the certificate that the instance makes itself.";
+    "cleartext_behind_proxy" "TESTKEEP_CLEARTEXT_BEHIND_PROXY", "yes or no", "no", "Speak plain HTTP to a proxy on this machine that does the TLS.";
+    "trusted_proxies" "TESTKEEP_TRUSTED_PROXIES", "networks", "", "Proxies whose word on the client's address is taken.";
+    "metrics_token_file" "TESTKEEP_METRICS_TOKEN_FILE", "path", "", "File with the token that opens /metrics to other machines.";
+    "requests_per_second" "TESTKEEP_REQUESTS_PER_SECOND", "number", "", "Requests a second that one address may make; the machine itself may make more.";
+    "sign_ins_per_minute" "TESTKEEP_SIGN_INS_PER_MINUTE", "number", "", "Attempts to sign in a minute that one address may make.";
+};

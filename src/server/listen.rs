@@ -1,0 +1,141 @@
+//! Sockets: where we answer, in which tongue, and how we stop without cutting anybody short.
+
+use super::stack::{self, Shared};
+use super::status::Status;
+use super::tls::Tls;
+use crate::kernel::error::{Error, Result};
+use crate::kernel::limits;
+use crate::kernel::options::Options;
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+/// Sockets that answer.
+#[derive(Debug)]
+pub struct Listening {
+    /// Where, with the ports that the system chose.
+    pub addresses: Vec<SocketAddr>,
+    server: ServerHandle,
+    serving: JoinHandle<io::Result<()>>,
+}
+
+impl Listening {
+    /// Binds every address and answers there: over TLS if there is a certificate, else in the clear.
+    pub fn start(addresses: &[SocketAddr], shared: Shared, tls: Option<&Arc<Tls>>) -> Result<Listening> {
+        let shared = Data::new(shared);
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let mut server = HttpServer::new(move || stack::app(&shared))
+            .workers(cores.min(limits::WORKERS_MAX))
+            .max_connections(limits::CONNECTIONS_PER_WORKER)
+            .max_connection_rate(limits::HANDSHAKES_PER_WORKER)
+            .tls_handshake_timeout(limits::HANDSHAKE_WAIT)
+            .client_request_timeout(limits::REQUEST_HEAD_WAIT)
+            .client_disconnect_timeout(limits::HANDSHAKE_WAIT)
+            .keep_alive(limits::KEEP_ALIVE)
+            .shutdown_timeout(limits::STOP_GRACE.as_secs())
+            // Ctrl-C would cut requests short; the composition root hears signals and asks us to stop.
+            .disable_signals();
+        for address in addresses {
+            let socket = bind(*address).map_err(|reason| unusable(*address, &reason))?;
+            server = match tls {
+                Some(tls) => server.listen_rustls_0_23(socket, tls.config()?),
+                None => server.listen(socket),
+            }
+            .map_err(Error::internal)?;
+        }
+        let addresses = server.addrs();
+        let running = server.run();
+        let handle = running.handle();
+        Ok(Listening { addresses, server: handle, serving: tokio::spawn(running) })
+    }
+
+    /// Takes no more requests, finishes those that have begun, then closes.
+    ///
+    /// The server's own graceful stop waits for open connections, and browsers keep theirs open without a request.
+    /// So we count requests, and close once none is left.
+    pub async fn stop(mut self, status: &Status) {
+        status.begin_stopping();
+        // The order goes out at once; its end is that of `serving`.
+        drop(self.server.stop(true));
+        let answered = async {
+            while status.requests_under_way() > 0 {
+                sleep(limits::STOP_LOOK_EVERY).await;
+            }
+        };
+        match timeout(limits::STOP_GRACE, answered).await {
+            Ok(()) => info!("every request was answered"),
+            Err(_) => {
+                warn!(left = status.requests_under_way(), "some requests took too long and are cut short")
+            }
+        }
+        // Last bytes may still be on their way to the socket.
+        if timeout(limits::STOP_SETTLE, &mut self.serving).await.is_err() {
+            self.serving.abort();
+        }
+    }
+}
+
+/// Whether the options ask for plain HTTP, which is allowed towards a proxy on this machine only.
+pub fn speaks_cleartext(options: &Options) -> Result<bool> {
+    if !options.cleartext_behind_proxy {
+        return Ok(false);
+    }
+    if let Some(address) = options.listen.iter().find(|address| !address.ip().is_loopback()) {
+        return Err(Error::invalid(format!(
+            "Plain HTTP is refused at {address}: other machines could listen in."
+        ))
+        .hint("Listen at 127.0.0.1 for a proxy on this machine, or unset `cleartext_behind_proxy`."));
+    }
+    if options.trusted_proxies.is_empty() {
+        return Err(Error::invalid("Plain HTTP is refused: no proxy is declared that does the TLS.")
+            .hint("Set `trusted_proxies`, such as 127.0.0.1, or unset `cleartext_behind_proxy`."));
+    }
+    Ok(true)
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn asked_to_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    tokio::select! {
+        _ = terminate.recv() => info!("asked to stop by SIGTERM"),
+        _ = interrupt.recv() => info!("asked to stop by SIGINT"),
+    }
+    Ok(())
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait until the system has forgotten our old connections.
+    socket.set_reuse_address(true)?;
+    // Connections inherit it: whoever leaves an answer unread does not keep us for ever.
+    socket.set_tcp_user_timeout(Some(limits::UNREAD_ANSWER_WAIT))?;
+    socket.bind(&address.into())?;
+    socket.listen(limits::LISTEN_BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn unusable(address: SocketAddr, reason: &io::Error) -> Error {
+    let hint = match reason.kind() {
+        io::ErrorKind::AddrInUse => {
+            "Another program answers there: stop it, or choose another with `--listen`."
+        }
+        io::ErrorKind::PermissionDenied => {
+            "Ports below 1024 need a right: choose a higher one, or give the service CAP_NET_BIND_SERVICE."
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "This machine does not have that address; `ip address` lists them."
+        }
+        _ => "Choose another with `--listen`.",
+    };
+    Error::invalid(format!("The address {address} cannot be listened at: {reason}.")).hint(hint)
+}

@@ -1,0 +1,16 @@
+//! Tier 8: sockets, certificates, the way of a request, and how to ask whether all is well.
+//!
+//! Knows no feature; the routes of the slices are gathered in `table`.
+
+mod certificate;
+mod host;
+pub mod listen;
+pub mod log;
+mod notify;
+mod pace;
+pub mod stack;
+pub mod status;
+pub mod table;
+pub mod tls;
+
+pub use notify::Manager;

@@ -1,0 +1,10 @@
+//! The table of all routes: one line per slice, and the tests walk the same list.
+
+use super::status;
+use crate::web::assets;
+use crate::web::routes::Route;
+
+/// Every route of the product.
+pub fn table() -> Vec<Route> {
+    [assets::routes(), status::routes()].into_iter().flatten().collect()
+}

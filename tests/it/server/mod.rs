@@ -1,0 +1,6 @@
+//! The server: certificates, the way of a request, status, stopping.
+
+mod stack;
+mod status;
+mod stop;
+mod tls;
