@@ -1,6 +1,7 @@
 //! One integration binary; the modules mirror `src`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops, and says where")]
 
+mod derived;
 mod keeping;
 mod kernel;
 mod server;
