@@ -5,6 +5,7 @@
 
 pub mod kernel;
 
+pub mod people;
 pub mod web;
 
 pub mod guard;

@@ -6,5 +6,6 @@ mod keeping;
 mod kernel;
 mod server;
 mod support;
+mod people;
 mod tidy;
 mod web;

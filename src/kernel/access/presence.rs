@@ -7,6 +7,7 @@ use crate::kernel::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+/// What this process remembers of uses.
 #[derive(Default)]
 pub(super) struct Presence(Mutex<HashMap<Actor, Timestamp>>);
 

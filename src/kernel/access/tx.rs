@@ -3,7 +3,7 @@
 use super::decide::{Role, decide};
 use super::locate::{Found, Project, Scope};
 use super::permission::{Changes, Implies, Info, Permission};
-use super::{Actor, Bearer, House, Origin};
+use super::{Actor, Bearer, House, Origin, Power};
 use crate::kernel::audit::chain::Link;
 use crate::kernel::audit::{self, Audited, Brand, Entry, Quiet};
 use crate::kernel::db::row::{self, FromRow};
@@ -59,11 +59,15 @@ pub trait Tx: Copy {
         let Opened { bearer, found, roles, .. } = self.opened();
         decide(&Q::INFO, bearer, *found, roles).is_ok()
     }
-    /// Whether the actor may hand out this role here: nobody gives more than they hold.
+    /// Whether the actor may hand out this role here: nobody gives more than they hold, and only owners
+    /// make owners.
     fn may_give(self, role: Role) -> bool {
         let Opened { bearer, found, roles, .. } = self.opened();
+        let has_rank =
+            role != Role::Owner || roles.contains(&role) || matches!(bearer.power, Power::Everything);
         let is_of_here = |info: &&Info| *found == Found::Instance || info.scope == Project::WORD;
-        role.permissions().iter().filter(is_of_here).all(|info| decide(info, bearer, *found, roles).is_ok())
+        let mut asked = role.permissions().iter().filter(is_of_here);
+        has_rank && asked.all(|info| decide(info, bearer, *found, roles).is_ok())
     }
     /// Whether the person behind a session proved lately who they are. Whoever is at the machine has;
     /// a token proves nothing about who holds it.

@@ -30,6 +30,11 @@ impl Event {
         Event { name, meaning }
     }
 
+    /// An entry about the instance as a whole.
+    pub fn alone(&self) -> Entry {
+        Entry { event: self.name, facts: String::new() }
+    }
+
     /// An entry about this thing.
     pub fn of<S: Subject>(&self, subject: S) -> Entry {
         Entry { event: self.name, facts: String::new() }.and(subject)
@@ -84,6 +89,10 @@ pub enum Quiet {
     LastSeen,
     /// That a running job is still alive.
     JobHeartbeat,
+    /// That an attempt to sign in was counted before it was examined; its outcome leaves an entry.
+    Attempt,
+    /// That a refused step left everything as it was.
+    Nothing,
 }
 
 /// Writes the entry; the only maker of proofs besides `unrecorded`.
