@@ -5,10 +5,11 @@
 
 pub mod kernel;
 
-pub mod people;
 pub mod web;
 
 pub mod guard;
+
+pub mod people;
 
 pub mod keeping;
 

@@ -120,7 +120,6 @@ pub const RESTORE_ORDER_BYTES_MAX: u64 = 64 << 10;
 /// Findings of one kind that a check of the database tells; one broken throughout needs no longer list.
 pub const INTEGRITY_FINDINGS_MAX: usize = 100;
 
-
 /// Worker threads that answer requests, however many cores there are.
 pub const WORKERS_MAX: usize = 4;
 /// Connections that one worker keeps open; more wait to be accepted.

@@ -17,6 +17,8 @@ pub mod tokens;
 
 pub mod setup;
 
+pub use users::seen;
+
 use crate::kernel::audit::Event;
 
 /// Every kind of entry that people cause.

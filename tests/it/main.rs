@@ -4,8 +4,8 @@
 mod derived;
 mod keeping;
 mod kernel;
+mod people;
 mod server;
 mod support;
-mod people;
 mod tidy;
 mod web;

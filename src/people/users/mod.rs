@@ -8,7 +8,8 @@ mod sql;
 use super::links::{self, Whom};
 use super::{login, roles, sessions};
 use crate::kernel::access::{
-    AccountView, AccountWrite, Actor, PeopleManage, PeopleView, Permission, Read, Role, Tx, Write,
+    AccountView, AccountWrite, Actor, InstanceView, PeopleManage, PeopleView, Permission, Read, Role, Tx,
+    Write,
 };
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
@@ -16,6 +17,7 @@ use crate::kernel::id::UserId;
 use crate::kernel::limits;
 use crate::kernel::secret::Secret;
 use crate::kernel::time::Timestamp;
+use crate::web::layout::Seen;
 
 pub(super) const INVITED: Event = Event::new("user.invited", "A person was invited.");
 const INVITED_AGAIN: Event = Event::new("user.invited_again", "A person was sent another link.");
@@ -166,21 +168,15 @@ pub struct Invitation {
     pub code: Secret<String>,
 }
 
-/// What the frame of every page shows about whoever is there.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// Their number.
-    pub id: UserId,
-    /// Their name.
-    pub name: String,
-    /// Their address; programs have none.
-    pub email: Option<String>,
-}
-
-/// Who acts, for the frame of a page; `None` for the operator, jobs and visitors.
-pub fn seen(tx: impl Tx) -> Result<Option<Seen>> {
-    let user = tx.actor().user().map(|id| sql::by_id(tx, id)).transpose()?.flatten();
-    Ok(user.map(|user| Seen { id: user.id, name: user.name, email: user.email }))
+/// Who acts, and at which instance, for the frame of a page.
+pub fn seen(tx: impl Tx) -> Result<Seen> {
+    let instance = sql::instance_name(tx)?.unwrap_or_default();
+    let Some(user) = tx.actor().user().map(|id| sql::by_id(tx, id)).transpose()?.flatten() else {
+        return Ok(Seen { instance, ..Seen::default() });
+    };
+    let sees_instance =
+        user.role.is_some_and(|role| role.permissions().iter().any(|held| held.covers(&InstanceView::INFO)));
+    Ok(Seen { instance, name: user.name, email: user.email.unwrap_or_default(), sees_instance })
 }
 
 /// One's own account.

@@ -96,6 +96,20 @@ pub(super) fn set_email<P: Permission>(tx: Write<'_, P>, id: UserId, email: &Ema
     .map(drop)
 }
 
+/// The name of the instance.
+pub(super) fn instance_name(tx: impl Tx) -> Result<Option<String>> {
+    let row: Option<Text> = tx.row("SELECT name FROM instances WHERE id = 1", [])?;
+    Ok(row.map(|row| row.0))
+}
+
+struct Text(String);
+
+impl FromRow for Text {
+    fn from_row(row: &Row<'_>) -> sql::Result<Text> {
+        row.get("name").map(Text)
+    }
+}
+
 struct Numbered(UserId);
 
 impl FromRow for Numbered {
