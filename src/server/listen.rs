@@ -2,6 +2,7 @@
 
 use super::stack::{self, Shared};
 use super::status::Status;
+use super::table::table;
 use super::tls::Tls;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
@@ -32,7 +33,7 @@ impl Listening {
     pub fn start(addresses: &[SocketAddr], shared: Shared, tls: Option<&Arc<Tls>>) -> Result<Listening> {
         let shared = Data::new(shared);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let mut server = HttpServer::new(move || stack::app(&shared))
+        let mut server = HttpServer::new(move || stack::app(&shared, table()))
             .workers(cores.min(limits::WORKERS_MAX))
             .max_connections(limits::CONNECTIONS_PER_WORKER)
             .max_connection_rate(limits::HANDSHAKES_PER_WORKER)

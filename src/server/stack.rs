@@ -5,7 +5,6 @@
 use super::host;
 use super::pace::paced;
 use super::status::{Status, UnderWay};
-use super::table::table;
 use crate::guard::client::{Client, Proxies};
 use crate::guard::throttle::Throttle;
 use crate::kernel::access::{Door, Origin};
@@ -13,7 +12,8 @@ use crate::kernel::error::Error;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
 use crate::kernel::random;
-use crate::web::{csrf, dialect, headers, routes};
+use crate::web::routes::{self, Route};
+use crate::web::{csrf, dialect, headers};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
@@ -36,9 +36,10 @@ use tracing::{error, info};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The application of one worker.
+/// The application of one worker, with these routes.
 pub fn app(
     shared: &Data<Shared>,
+    table: Vec<Route>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -54,7 +55,7 @@ pub fn app(
         .app_data(web::JsonConfig::default().limit(limits::BODY_BYTES_MAX))
         .app_data(web::FormConfig::default().limit(limits::BODY_BYTES_MAX))
         .configure(|config| shared.parts.iter().for_each(|hand_out| hand_out(config)))
-        .configure(|config| routes::mount(config, table()))
+        .configure(|config| routes::mount(config, table))
         // Read from the last line upwards: that one sees a request first and its answer last.
         .wrap(Compress::default())
         .wrap(from_fn(catch))

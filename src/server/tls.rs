@@ -158,8 +158,10 @@ impl From {
 /// Every name under which somebody may reach us, as far as we know.
 fn names(options: &Options) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
+    // The second place is for services that see nothing of the kernel but their own processes.
+    let host =
+        ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|path| fs::read_to_string(path).ok());
+    let host = host.as_deref().unwrap_or_default().trim();
     if host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.') {
         names.push(host.to_ascii_lowercase());
     }

@@ -1,5 +1,6 @@
 //! The server: certificates, the way of a request, status, stopping.
 
+mod panic;
 mod stack;
 mod status;
 mod stop;
