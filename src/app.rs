@@ -4,10 +4,13 @@
 
 mod house;
 
-pub use house::House;
+pub use house::{House, is_there, unlock};
 
+use crate::jobs::{Jobs, table};
+use crate::keeping::backups::Desk;
 use crate::kernel::error::Result;
 use crate::kernel::hold::{self, Held};
+use crate::kernel::keyring::Unlock;
 use crate::kernel::options::Options;
 use crate::kernel::time::Clock;
 use crate::server::Manager;
@@ -27,29 +30,34 @@ pub struct Running {
     pub house: House,
     /// The certificate, unless a proxy does the TLS.
     pub tls: Option<Arc<Tls>>,
+    jobs: Jobs,
     status: Data<Status>,
     listening: Listening,
     tasks: Vec<JoinHandle<()>>,
     held: Held,
 }
 
-/// Opens the instance of these options and answers. `clock` is that of the data.
-pub async fn start(options: Options, clock: Clock) -> Result<Running> {
+/// Opens the instance of these options, or makes it, and answers. `clock` is that of the data.
+pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Running> {
     // Outgoing connections take their ciphers from here; a second start in one process finds it done.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_clear = listen::speaks_cleartext(&options)?;
     let held = hold::hold(&options.data)?;
-    let house = House::open(&options, clock)?;
+    let house = House::open_or_make(&options, unlock, clock)?;
     // The clock of the system, always: strangers judge the certificate by theirs.
     let tls = if is_clear { None } else { Some(Tls::open(&options, Clock::System)?) };
 
     let status = Data::new(Status::new(&options, tls.clone())?);
     let addresses = options.listen.clone();
-    let shared = Shared::new(house.door.clone(), status.clone(), options);
+    let desk = Arc::new(Desk::new(Arc::clone(&house.instance)));
+    let shared = Shared::new(house.instance.door.clone(), status.clone(), options)
+        .hand_out(Arc::clone(&house.instance))
+        .hand_out(Arc::clone(&desk));
     let listening = Listening::start(&addresses, shared, tls.as_ref())?;
-    let mut tasks = vec![tokio::spawn(Manager::keep_alive(house.door.clone()))];
+    let mut tasks = vec![tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];
     tasks.extend(tls.clone().map(|tls| tokio::spawn(tls.watch())));
-    let running = Running { house, tls, status, listening, tasks, held };
+    let jobs = Jobs::start(house.instance.door.clone(), table::JOBS, desk).await?;
+    let running = Running { house, jobs, tls, status, listening, tasks, held };
     info!(url = running.url(), fingerprint = running.fingerprint(), "answering at {}", running.url());
     Manager.ready();
     Ok(running)
@@ -88,8 +96,9 @@ impl Running {
     pub async fn stop(self) {
         Manager.stopping();
         self.listening.stop(&self.status).await;
+        self.jobs.stop().await;
         self.tasks.iter().for_each(JoinHandle::abort);
-        self.house.door.shut_down().await;
+        self.house.instance.door.shut_down().await;
         drop(self.held);
     }
 }

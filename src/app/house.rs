@@ -1,8 +1,9 @@
 //! The house: an instance with its keys found and its door open. The server and every command start here.
 
-use crate::kernel::access::{Door, Shell, Tuning};
+use crate::kernel::access::Shell;
 use crate::kernel::error::{Error, Result};
-use crate::kernel::keyring::{CREDENTIAL_NAME, Keyring, RecoveryKit, Unlock, default_key_file};
+use crate::kernel::instance::Instance;
+use crate::kernel::keyring::{CREDENTIAL_NAME, RecoveryKit, Unlock, default_key_file};
 use crate::kernel::layout;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
@@ -10,14 +11,13 @@ use crate::kernel::secret::Secret;
 use crate::kernel::time::Clock;
 use std::fs::File;
 use std::io::Read as _;
+use std::sync::Arc;
 use tracing::info;
 
-/// An opened instance.
+/// An opened instance, with the right to act in it as the person at the machine.
 pub struct House {
-    /// Its keys.
-    pub keyring: Keyring,
-    /// The only way to its data.
-    pub door: Door,
+    /// The instance: its keys, its door, its files.
+    pub instance: Arc<Instance>,
     /// The right to act as the person at the machine.
     pub shell: Shell,
     /// The recovery kit, if the instance was made just now: it is never to be had again.
@@ -25,27 +25,36 @@ pub struct House {
 }
 
 impl House {
-    /// Opens the instance in the data folder. Makes one only where there is no trace of another.
-    pub fn open(options: &Options, clock: Clock) -> Result<House> {
-        let (data, unlock) = (&options.data, unlock(options)?);
-        let is_new = !layout::keyring(data).exists() && !layout::database(data).exists();
-        let database = layout::database(data);
-        let tuning = Tuning::default();
-        if is_new {
-            let (keyring, kit) = Keyring::create(data, &unlock, clock.now())?;
-            let (door, shell) = Door::create(&database, keyring.keys(), clock, &tuning)?;
-            info!(instance = keyring.uuid(), "made a new instance in {}", data.display());
-            return Ok(House { keyring, door, shell, kit: Some(kit) });
-        }
-        let keyring = Keyring::open(data, &unlock)?;
-        let (door, shell) = Door::open(&database, keyring.keys(), clock, &tuning)?;
-        Ok(House { keyring, door, shell, kit: None })
+    /// Opens the instance in the data folder; never makes one.
+    pub fn open(options: &Options, unlock: &Unlock, clock: Clock) -> Result<House> {
+        let (instance, shell) = Instance::open(&options.data, unlock, clock)?;
+        Ok(House { instance: Arc::new(instance), shell, kit: None })
     }
+
+    /// Opens the instance in the data folder. Makes one only where there is no trace of another.
+    pub fn open_or_make(options: &Options, unlock: &Unlock, clock: Clock) -> Result<House> {
+        if is_there(options) {
+            return House::open(options, unlock, clock);
+        }
+        let (instance, shell, kit) = Instance::create(&options.data, unlock, clock)?;
+        info!("made a new instance in {}", options.data.display());
+        Ok(House { instance: Arc::new(instance), shell, kit: Some(kit) })
+    }
+
+    /// Finishes the changes that wait, then closes.
+    pub async fn close(&self) {
+        self.instance.door.shut_down().await;
+    }
+}
+
+/// Whether the data folder holds an instance, or what is left of one.
+pub fn is_there(options: &Options) -> bool {
+    layout::keyring(&options.data).exists() || layout::database(&options.data).exists()
 }
 
 /// What opens the instance: said outright, else handed over by the service manager, else the file beside the
 /// data folder.
-fn unlock(options: &Options) -> Result<Unlock> {
+pub fn unlock(options: &Options) -> Result<Unlock> {
     let handed_over = options.credentials.as_ref().map(|folder| folder.join(CREDENTIAL_NAME));
     match (&options.key_file, options.passphrase_fd) {
         (Some(_), Some(_)) => Err(Error::invalid(

@@ -5,6 +5,7 @@
 //! caught up once. The lease keeps two processes from doing the same work.
 
 mod sql;
+pub mod table;
 
 use crate::kernel::access::{Door, Gate, Job, JobKeep, Permission, Tx, Write};
 use crate::kernel::audit::{Audited, Quiet};

@@ -1,3 +1,4 @@
 //! Tier 7: the instance looks after itself.
 
 pub mod backup;
+pub mod backups;

@@ -122,6 +122,10 @@ impl Error {
     pub fn busy(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::Busy, sentence)
     }
+    /// A failure that somebody else has told us of, kept as it was told.
+    pub fn of_kind(kind: Kind, sentence: impl Into<Arc<str>>) -> Error {
+        Error::new(kind, sentence)
+    }
     /// Something nobody can act on but us. People see a fixed sentence, the log sees the cause.
     pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         Error::new(Kind::Internal, "Something went wrong on our side. The log has the details.")

@@ -44,3 +44,8 @@ pub fn serve_lock(data: &Path) -> PathBuf {
 pub fn options(data: &Path) -> PathBuf {
     data.join(OPTIONS_FILE)
 }
+
+/// The folder of the copies at home of the signed receipts of backups.
+pub fn receipts(data: &Path) -> PathBuf {
+    data.join("receipts")
+}

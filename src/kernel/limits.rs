@@ -176,3 +176,7 @@ pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 256 * 1024;
 pub const OPTIONS_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// How long a proof of life may take before the service manager goes without.
 pub const LIVENESS_WAIT: Duration = Duration::from_secs(5);
+/// Backups on their page.
+pub const BACKUPS_SHOWN: i64 = 50;
+/// Report uploads on their page.
+pub const UPLOADS_SHOWN: i64 = 30;

@@ -90,12 +90,12 @@ impl Shared {
             status,
             options,
         };
-        shared.hand_out(door)
+        shared.hand_out(Arc::new(door))
     }
 
     /// Handlers may ask for this as `Data<T>`.
-    pub fn hand_out<T: Send + Sync + 'static>(mut self, part: T) -> Shared {
-        let part = Data::new(part);
+    pub fn hand_out<T: Send + Sync + 'static>(mut self, part: Arc<T>) -> Shared {
+        let part = Data::from(part);
         self.parts.push(Box::new(move |config| {
             config.app_data(part.clone());
         }));

@@ -97,6 +97,10 @@ impl Keyring {
     pub fn open_bytes(json: &[u8], unlock: &Unlock) -> Result<Keyring> {
         let contents = file::parse(json)?;
         let master = slots::open(&contents.slots, &contents.instance, unlock)?;
+        Keyring::unwrapped(contents, master)
+    }
+
+    fn unwrapped(contents: file::Contents, master: Key) -> Result<Keyring> {
         let keys = contents.keys.iter().map(|wrapped| unwrap(&master, &contents.instance, wrapped));
         let keyring = Keyring {
             keys: keys.collect::<Result<_>>()?,
@@ -107,6 +111,21 @@ impl Keyring {
         };
         keyring.refuse_incomplete()?;
         Ok(keyring)
+    }
+
+    /// The keyring as it is on the disk now, opened by the master key that this one holds.
+    pub fn reread(&self, data: &Path) -> Result<Keyring> {
+        Keyring::unwrapped(file::parse(&file::read(data)?)?, self.master.clone())
+    }
+
+    /// Exchanges the recovery kit, and with it the password of the backup repository. Call `save`.
+    ///
+    /// Only while nobody has claimed the instance: a repository keeps the password it was made with.
+    pub fn renew_kit(&mut self, now: Timestamp) -> Result<RecoveryKit> {
+        let secret = RecoverySecret::random();
+        self.put_slot(&Unlock::Kit(secret.clone()))?;
+        self.put(Purpose::BackupPassword, secret.repository_password().expose().as_bytes());
+        Ok(RecoveryKit { secret, uuid: self.uuid.clone(), created_at: now })
     }
 
     /// Adds another way to open the instance, with a key file made if it is missing. Call `save`.
@@ -349,4 +368,9 @@ fn random_uuid() -> String {
 fn capital(words: &str) -> String {
     let mut letters = words.chars();
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
+/// The ways in which the instance in a data folder opens, as its keyring says in the clear.
+pub fn slots_of(data: &Path) -> Result<Vec<SlotKind>> {
+    Ok(file::parse(&file::read(data)?)?.slots.into_iter().map(|slot| slot.kind).collect())
 }

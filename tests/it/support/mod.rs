@@ -130,7 +130,9 @@ pub fn options(folder: &Path, flags: &[(&str, &str)]) -> Options {
 
 /// Starts on a folder, for tests that expect a refusal.
 pub async fn start_on(folder: &Path, flags: &[(&str, &str)], clock: Clock) -> Result<Running> {
-    app::start(options(folder, flags), clock).await
+    let options = options(folder, flags);
+    let unlock = app::unlock(&options)?;
+    app::start(options, &unlock, clock).await
 }
 
 fn trusting(folder: &Path) -> ClientBuilder {

@@ -1,0 +1,198 @@
+//! The desk where backups are made: one at a time, with progress that a page and a command can show.
+
+use super::{Cause, Plan};
+use crate::keeping::backup::{Engine, Identity, Keep, Ledger, Parts, Proof, Receipt, Target};
+use crate::kernel::access::{BackupRun, Gate, Pin};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::id::BackupId;
+use crate::kernel::instance::Instance;
+use crate::kernel::layout;
+use ed25519_dalek::SigningKey;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+
+/// Name under which snapshots are written: the machine's own name is nobody's business.
+const HOST: &str = "testkeep";
+
+/// Makes the backups of one instance.
+pub struct Desk {
+    /// The instance they are of.
+    pub instance: Arc<Instance>,
+    current: Mutex<Option<Arc<Ledger>>>,
+}
+
+/// A backup that was made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Its signed receipt.
+    pub receipt: Receipt,
+    /// Whether it was read back from its target.
+    pub is_verified: bool,
+    /// What is untidy at the target, in words.
+    pub warnings: Vec<String>,
+}
+
+impl Made {
+    /// Number of the receipt.
+    pub fn receipt_number(&self) -> i64 {
+        i64::try_from(self.receipt.number).unwrap_or(i64::MAX)
+    }
+
+    /// Bytes of the backup before compression.
+    pub fn bytes(&self) -> i64 {
+        i64::try_from(self.receipt.bytes).unwrap_or(i64::MAX)
+    }
+}
+
+impl Desk {
+    /// A desk for this instance.
+    pub fn new(instance: Arc<Instance>) -> Desk {
+        Desk { instance, current: Mutex::default() }
+    }
+
+    /// Bytes done and bytes in all of the backup that runs now.
+    pub fn progress(&self) -> Option<(u64, u64)> {
+        let current = self.current.lock().expect("nobody panics while holding it");
+        current.as_ref().map(|ledger| (ledger.bytes_done.load(Relaxed), ledger.bytes_total.load(Relaxed)))
+    }
+
+    /// Stops the backup that runs now, if one does.
+    pub fn cancel(&self) {
+        if let Some(ledger) = &*self.current.lock().expect("nobody panics while holding it") {
+            ledger.cancel();
+        }
+    }
+
+    /// Makes a backup in a folder, reads it back and records it. One at a time.
+    pub async fn make(&self, gate: &Gate<BackupRun>, cause: Cause, folder: &Path) -> Result<Made> {
+        let ledger = self.begin()?;
+        let outcome = self.recorded(gate, cause, folder, &ledger).await;
+        *self.current.lock().expect("nobody panics while holding it") = None;
+        outcome
+    }
+
+    fn begin(&self) -> Result<Arc<Ledger>> {
+        let mut current = self.current.lock().expect("nobody panics while holding it");
+        if current.is_some() {
+            return Err(
+                Error::conflict("A backup is being made already.").hint("Wait until it is done, or stop it.")
+            );
+        }
+        let ledger = Arc::<Ledger>::default();
+        *current = Some(Arc::clone(&ledger));
+        Ok(ledger)
+    }
+
+    async fn recorded(
+        &self,
+        gate: &Gate<BackupRun>,
+        cause: Cause,
+        folder: &Path,
+        ledger: &Arc<Ledger>,
+    ) -> Result<Made> {
+        let target = folder.display().to_string();
+        let id: BackupId = gate.write(move |tx| super::start(tx, cause, target)).await?;
+        match self.work(gate, folder, ledger).await {
+            Ok(made) => gate.write(move |tx| super::finish(tx, id, made)).await,
+            Err(reason) => {
+                let said = reason.sentence().to_owned();
+                gate.write(move |tx| super::fail(tx, id, &said)).await?;
+                Err(reason)
+            }
+        }
+    }
+
+    async fn work(&self, gate: &Gate<BackupRun>, folder: &Path, ledger: &Arc<Ledger>) -> Result<Made> {
+        let (instance, engine) = (Arc::clone(&self.instance), self.engine(folder)?);
+        let pin = gate.pin().await?;
+        let ledger = Arc::clone(ledger);
+        blocking(move || write_and_read_back(&instance, &engine, pin, &ledger)).await
+    }
+
+    /// Reads the newest backup at a folder back, every byte of it, and notes that.
+    pub async fn verify(&self, gate: &Gate<BackupRun>, folder: &Path) -> Result<Proof> {
+        let engine = self.engine(folder)?;
+        let proof = blocking(move || engine.verify_latest()).await?;
+        if proof.findings.errors.is_empty() {
+            let receipt = i64::try_from(proof.receipt.number).unwrap_or(i64::MAX);
+            gate.write(move |tx| super::note_verified(tx, receipt)).await?;
+        }
+        Ok(proof)
+    }
+
+    /// Takes away what is past its retention; space is returned by `prune`.
+    pub async fn forget(&self, gate: &Gate<BackupRun>, plan: &Plan) -> Result<usize> {
+        let (engine, keep) = (self.engine(&plan.folder)?, plan.keep);
+        let gone = blocking(move || engine.forget(&keep)).await?;
+        if gone > 0 {
+            let count = i64::try_from(gone).unwrap_or(i64::MAX);
+            gate.write(move |tx| tx.audited(super::PRUNED.alone().count("backups", count), ())).await?;
+        }
+        Ok(gone)
+    }
+
+    /// Returns the space of what was forgotten.
+    pub async fn prune(&self, folder: &Path) -> Result<()> {
+        let engine = self.engine(folder)?;
+        blocking(move || engine.prune()).await
+    }
+
+    fn engine(&self, folder: &Path) -> Result<Engine> {
+        let folder = outside(&self.instance.data, folder)?;
+        let keyring = self.instance.keyring()?;
+        let identity = Identity {
+            instance: keyring.uuid().to_owned(),
+            host: HOST.to_owned(),
+            signing: SigningKey::from_bytes(keyring.backup_signing().expose()),
+        };
+        Ok(Engine::new(
+            Target::folder(&folder),
+            keyring.backup_password(),
+            keyring.backup_master(),
+            identity,
+            &layout::receipts(&self.instance.data),
+        ))
+    }
+}
+
+/// A backup inside the data folder would be lost with it.
+fn outside(data: &Path, folder: &Path) -> Result<PathBuf> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::internal);
+    let (data, folder) = (absolute(data)?, absolute(folder)?);
+    if folder.starts_with(&data) {
+        return Err(Error::invalid(format!("{} lies inside the data folder.", folder.display())).hint(
+            "Choose a folder outside of it, best on another disk: it must survive what it protects against.",
+        ));
+    }
+    Ok(folder)
+}
+
+fn write_and_read_back(instance: &Instance, engine: &Engine, pin: Pin, ledger: &Arc<Ledger>) -> Result<Made> {
+    let master = engine.init_if_absent()?;
+    if instance.keyring()?.backup_master().is_none() {
+        instance.change_keyring(|keyring| {
+            keyring.put_backup_master(master.expose());
+            Ok(())
+        })?;
+    }
+    let (blobs, keyring) = (layout::blobs(&instance.data), layout::keyring(&instance.data));
+    let receipt = engine.backup(Parts { pin: &pin, blobs: &blobs, keyring: &keyring }, ledger)?;
+    // Writers need not wait for the reading back.
+    drop(pin);
+    let proof = engine.verify_latest()?;
+    if let Some(error) = proof.findings.errors.first() {
+        return Err(Error::internal(error.clone()).hint(
+            "The backup was written but could not be read back. Look at the health of the target's disk.",
+        ));
+    }
+    Ok(Made { receipt, is_verified: true, warnings: proof.findings.warnings })
+}
+
+/// The engine blocks: it works on a thread of its own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+}
+
+/// The retention of a plan that keeps everything that counts.
+pub(super) const KEEP_DEFAULT: Keep = Keep { last: 3, daily: 14, weekly: 8, monthly: 12 };

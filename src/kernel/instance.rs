@@ -1,0 +1,75 @@
+//! The opened instance: its folder, its keys, its door and its files, as one thing that parts can share.
+//!
+//! Opening needs a way to unlock; making a new one is another function, so that nothing is ever made by accident.
+
+use super::access::{Door, Shell, Tuning};
+use super::blobs::{Blobs, Verdict};
+use super::error::{Error, Result};
+use super::keyring::{Keyring, RecoveryKit, Unlock};
+use super::layout;
+use super::time::Clock;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+/// An instance that is open.
+pub struct Instance {
+    /// Folder that holds everything.
+    pub data: PathBuf,
+    /// The door to its database.
+    pub door: Door,
+    /// Its encrypted files.
+    pub blobs: Blobs,
+    keyring: Mutex<Keyring>,
+}
+
+impl Instance {
+    /// Opens the instance in a data folder.
+    pub fn open(data: &Path, unlock: &Unlock, clock: Clock) -> Result<(Instance, Shell)> {
+        let keyring = Keyring::open(data, unlock)?;
+        let (door, shell) = Door::open(&layout::database(data), keyring.keys(), clock, &Tuning::default())?;
+        Instance::of(data, keyring, door).map(|instance| (instance, shell))
+    }
+
+    /// Makes a new instance in an empty folder, with the kit that recovers it. Shown once: print it.
+    pub fn create(data: &Path, unlock: &Unlock, clock: Clock) -> Result<(Instance, Shell, RecoveryKit)> {
+        let (keyring, kit) = Keyring::create(data, unlock, clock.now())?;
+        let (door, shell) = Door::create(&layout::database(data), keyring.keys(), clock, &Tuning::default())?;
+        Instance::of(data, keyring, door).map(|instance| (instance, shell, kit))
+    }
+
+    fn of(data: &Path, keyring: Keyring, door: Door) -> Result<Instance> {
+        let blobs = Blobs::open(&layout::blobs(data), keyring.blobs())?;
+        Ok(Instance { data: data.to_owned(), door, blobs, keyring: Mutex::new(keyring) })
+    }
+
+    /// The keyring as it is on the disk now: another process may have added a way to open it.
+    pub fn keyring(&self) -> Result<MutexGuard<'_, Keyring>> {
+        let mut keyring = self.keyring.lock().expect("nobody panics while holding it");
+        *keyring = keyring.reread(&self.data)?;
+        Ok(keyring)
+    }
+
+    /// Changes the keyring and stores it.
+    pub fn change_keyring<T>(&self, with: impl FnOnce(&mut Keyring) -> Result<T>) -> Result<T> {
+        let mut keyring = self.keyring()?;
+        let value = with(&mut keyring)?;
+        keyring.save(&self.data)?;
+        Ok(value)
+    }
+
+    /// Reads every encrypted file and compares it with its digest; answers how many there are.
+    pub async fn verify_blobs(&self) -> Result<u64> {
+        let blobs = self.blobs.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let names = blobs.names()?;
+            for name in &names {
+                if let Verdict::Damaged(why) = blobs.verify(name)? {
+                    return Err(Error::conflict(format!("The file {name} is damaged: {why}."))
+                        .hint("Restore it from the newest backup."));
+                }
+            }
+            Ok(names.len() as u64)
+        });
+        checked.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+    }
+}
