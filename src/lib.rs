@@ -11,6 +11,8 @@ pub mod guard;
 
 pub mod people;
 
+pub mod exchange;
+
 pub mod keeping;
 
 pub mod jobs;

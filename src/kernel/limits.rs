@@ -180,3 +180,32 @@ pub const LIVENESS_WAIT: Duration = Duration::from_secs(5);
 pub const BACKUPS_SHOWN: i64 = 50;
 /// Report uploads on their page.
 pub const UPLOADS_SHOWN: i64 = 30;
+
+/// Elements of an XML report inside one another.
+pub const REPORT_DEPTH_MAX: usize = 64;
+/// One tag, comment or declaration of an XML report, in bytes.
+pub const REPORT_MARKUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Attributes of one element of an XML report.
+pub const REPORT_ATTRIBUTES_MAX: usize = 256;
+/// The name of an entity in an XML report, such as `amp`, in bytes.
+pub const REPORT_ENTITY_BYTES_MAX: usize = 64;
+/// Decoded text that an XML reader holds at once, in bytes.
+pub const REPORT_BUFFER_BYTES: usize = 64 * 1024;
+/// Checks in one report file.
+pub const REPORT_CASES_MAX: u64 = 1_000_000;
+/// Name, class and file of a check, and names of its suites, in characters; the rest is cut.
+pub const REPORT_NAME_CHARS_MAX: usize = 1_000;
+/// Message of a check, in bytes; the rest is cut.
+pub const REPORT_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// Stack of a check, in bytes; the rest is cut.
+pub const REPORT_STACK_BYTES_MAX: usize = 64 * 1024;
+/// What a check printed, in bytes; the rest is cut.
+pub const REPORT_OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// Earlier attempts of one check in a report; further ones are not kept.
+pub const REPORT_ATTEMPTS_MAX: usize = 32;
+/// An explicit reference to a case in a report, in bytes; the rest is cut.
+pub const REPORT_REFERENCE_BYTES_MAX: usize = 256;
+/// An automation key, in characters; a longer one ends in a digest of the whole.
+pub const AUTOMATION_KEY_CHARS_MAX: usize = 1_000;
+/// A duration that is still believed, in milliseconds: a year.
+pub const REPORT_ELAPSED_MS_MAX: i64 = 366 * 24 * 3_600_000;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops, and says where")]
 
 mod derived;
+mod exchange;
 mod keeping;
 mod kernel;
 mod people;

@@ -1,0 +1,3 @@
+//! What comes in from other tools, and goes out to them.
+
+mod junit;
