@@ -1,9 +1,9 @@
-// Lighthouse on every page, as figures: node lighthouse.mjs [mobile|desktop] [page …]
+// Lighthouse on every page, as figures: npm ci, then node figures.mjs [mobile|desktop] [page …]
 // Not part of ./tests/run: its performance figures depend on what else the machine does.
 import lighthouse, { desktopConfig } from "lighthouse";
-import { chromium } from "playwright-core";
-import { open, closeBrowser, start } from "./lib.mjs";
-import { PAGES, moveIn } from "./walk.mjs";
+import { chromium } from "../node_modules/playwright-core/index.mjs";
+import { open, closeBrowser, start } from "../lib.mjs";
+import { PAGES, moveIn } from "../walk.mjs";
 
 const wanted = process.argv.slice(2);
 const formFactor = wanted[0] === "desktop" ? "desktop" : "mobile";
