@@ -4,6 +4,9 @@ use crate::support::{self, App, trusting_pem};
 use reqwest::tls::Version;
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use testkeep::kernel::time::{Clock, Timestamp};
+use testkeep::server::tls::Tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A self-signed pair for localhost, in PEM.
@@ -120,4 +123,44 @@ async fn a_pair_that_does_not_fit_is_refused_at_the_start() {
     let flags = [("tls_certificate", certificate.as_str()), ("tls_key", key.as_str())];
     let refusal = support::start_on(folder.path(), &flags, support::clock()).await.err().unwrap();
     assert!(refusal.sentence().contains("no certificate with its key"), "{refusal:?}");
+}
+
+/// Collects what is logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// f21
+#[test]
+fn the_end_of_a_certificate_is_warned_of_a_month_ahead_and_once_a_day() {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), &pair());
+    let path = |name| folder.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (path("site.pem"), path("key.pem"));
+    let options = support::options(folder.path(), &[("tls_certificate", &certificate), ("tls_key", &key)]);
+    let end = Tls::open(&options, support::clock()).unwrap().current().not_after;
+    let clock = Clock::fixed(Timestamp(end.0 - 40 * DAY_MS));
+    let tls = Tls::open(&options, clock.clone()).unwrap();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(log, || {
+        for (forward_ms, warnings) in [(0, 0), (10 * DAY_MS, 1), (DAY_MS / 2, 1), (DAY_MS / 2, 2)] {
+            clock.advance(forward_ms);
+            tls.look();
+            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(text.matches("the certificate ends in").count(), warnings, "{text}");
+        }
+    });
 }
