@@ -3,11 +3,10 @@
 // data-go="c"        a link that `g` and then this key follows
 // data-opens="id"    a button that opens the dialog of this id; data-closes closes the layer it stands in
 // data-leave         a link that Esc follows
-let isAwaitingPlace = false;
-
 function open(id) {
   const dialog = document.getElementById(id);
   if (!dialog || dialog.open) return;
+  findAll(":popover-open").forEach((layer) => layer.hidePopover());
   dialog.showModal();
   dialog.dispatchEvent(new CustomEvent("testkeep:opened"));
 }
@@ -18,6 +17,7 @@ function close(button) {
   else button.closest(".toast")?.remove();
 }
 
+// Presses what can be seen, or what lies in a closed menu, which is there only to be found.
 function press(event, selector) {
   const target = findAll(selector).find((node) => node.checkVisibility() || node.closest("[popover]"));
   if (!target) return;
@@ -26,7 +26,7 @@ function press(event, selector) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.isComposing) return;
+  if (event.isComposing || event.defaultPrevented) return;
   const isChord = event.ctrlKey || event.metaKey;
   if (isChord && event.key === "k") { event.preventDefault(); open("palette"); return; }
   if (isChord || event.altKey || find("dialog[open]")) return;
@@ -35,11 +35,20 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const key = CSS.escape(event.key);
-  if (isAwaitingPlace) { isAwaitingPlace = false; press(event, `[data-go="${key}"]`); return; }
-  if (event.key === "g") isAwaitingPlace = true;
-  else if (event.key === "/") { const search = find("#search"); if (search) { event.preventDefault(); search.select(); } }
-  else if (event.key === "Escape" && !find(":popover-open")) press(event, "[data-leave]");
-  else press(event, `[data-key="${key}"]`);
+  if (isAwaitingPlace) {
+    isAwaitingPlace = event.key === "Shift";
+    press(event, `[data-go="${key}"]`);
+  } else if (event.key === "g") {
+    isAwaitingPlace = true;
+  } else if (event.key === "/" && find("#search")) {
+    event.preventDefault();
+    find("#search").select();
+  } else if (event.key === "Escape") {
+    if (find(".toast")) find(".toast").remove();
+    else if (!find(":popover-open")) press(event, "[data-leave]");
+  } else {
+    press(event, `[data-key="${key}"]`);
+  }
 });
 
 document.addEventListener("click", (event) => {

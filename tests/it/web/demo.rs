@@ -143,6 +143,8 @@ pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: String,
+    /// Length of the body as it was sent.
+    pub bytes: usize,
 }
 
 impl Reply {
@@ -169,5 +171,5 @@ where
     };
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = to_bytes(response.into_body()).await.unwrap();
-    Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned() }
+    Reply { status, headers, bytes: body.len(), body: String::from_utf8_lossy(&body).into_owned() }
 }
