@@ -11,6 +11,10 @@ pub mod guard;
 
 pub mod people;
 
+pub mod library;
+
+pub mod running;
+
 pub mod exchange;
 
 pub mod keeping;

@@ -138,6 +138,14 @@ impl Error {
         self
     }
 
+    /// Says which of many it is about, such as `results[3]`.
+    pub fn at(mut self, place: impl fmt::Display) -> Error {
+        if self.kind != Kind::Internal {
+            self.sentence = format!("{place}: {}", self.sentence).into();
+        }
+        self
+    }
+
     /// Keeps what lies beneath, for the log only.
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         self.cause = Some(Arc::from(cause.into()));

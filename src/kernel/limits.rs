@@ -209,3 +209,43 @@ pub const REPORT_REFERENCE_BYTES_MAX: usize = 256;
 pub const AUTOMATION_KEY_CHARS_MAX: usize = 1_000;
 /// A duration that is still believed, in milliseconds: a year.
 pub const REPORT_ELAPSED_MS_MAX: i64 = 366 * 24 * 3_600_000;
+/// Bytes of a JSON body.
+pub const JSON_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Characters of a title or a name.
+pub const TITLE_CHARS_MAX: usize = 500;
+/// Bytes of a description, a precondition or the text of a case.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Steps of one case.
+pub const STEPS_MAX: usize = 500;
+/// Bytes of all steps of one case together.
+pub const STEPS_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of an automation key.
+pub const AUTOMATION_KEY_BYTES_MAX: usize = 2_048;
+/// Suites of one project.
+pub const SUITES_MAX: i64 = 20_000;
+/// How deep suites may nest.
+pub const SUITE_DEPTH_MAX: usize = 16;
+/// Words of a search that count; the others are left out.
+pub const SEARCH_WORDS_MAX: usize = 12;
+/// Rows that one page of a list shows.
+pub const PAGE_ROWS: i64 = 100;
+/// Rows that one answer of the API holds at most.
+pub const API_ROWS_MAX: i64 = 1_000;
+/// Results that one call of the API may record.
+pub const RESULTS_PER_CALL_MAX: usize = 10_000;
+/// Bytes kept of a message of a result; the rest is cut off and the cut is shown.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// Bytes kept of a stack or an output of a result; the rest is cut off and the cut is shown.
+pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// The longest time a result may have taken: a year, in milliseconds.
+pub const ELAPSED_MS_MAX: i64 = 366 * 24 * 3_600_000;
+/// Items of one run.
+pub const ITEMS_MAX: i64 = 1_000_000;
+/// How many of the latest runs the history of a case looks at.
+pub const HISTORY_RUNS: i64 = 200;
+/// Bytes of one file of evidence.
+pub const EVIDENCE_BYTES_MAX: u64 = 25 * 1024 * 1024;
+/// Bytes of all evidence of a project.
+pub const EVIDENCE_PROJECT_BYTES_MAX: i64 = 20 * 1024 * 1024 * 1024;
+/// Characters of a file's name.
+pub const FILE_NAME_CHARS_MAX: usize = 200;

@@ -3,34 +3,99 @@
 use super::csrf;
 use super::visit::{self, Said};
 use crate::kernel::error::Error;
+use crate::kernel::limits;
 use actix_web::body::BoxBody;
 use actix_web::cookie::Cookie;
 use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError, web};
 use askama::Template;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use serde::{Serialize, de::DeserializeOwned};
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 
 /// JSON both ways; a body that does not fit is our own error with a sentence.
 pub struct Json<T>(pub T);
+
+/// JSON of something that this request made: 201.
+pub struct Created<T>(pub T);
+
+/// The parameters after the question mark.
+pub struct Query<T>(pub T);
+
+/// The bytes of a body, up to a bound.
+pub struct Body(pub Bytes);
 
 /// The parameters in a path.
 pub struct Path<T>(pub T);
 
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
+impl FromRequest for Body {
+    type Error = Error;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        let announced = announced.and_then(|value| value.parse::<usize>().ok()).unwrap_or(0);
+        let mut payload = payload.take();
+        Box::pin(async move {
+            if announced > limits::JSON_BYTES_MAX {
+                return Err(body_too_large());
+            }
+            let mut body = BytesMut::with_capacity(announced.min(64 * 1024));
+            while let Some(chunk) = payload.next().await {
+                let chunk = chunk.map_err(|e| Error::invalid("The body broke off.").because(e))?;
+                if body.len() + chunk.len() > limits::JSON_BYTES_MAX {
+                    return Err(body_too_large());
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Body(body.freeze()))
+        })
+    }
+}
+
+fn body_too_large() -> Error {
+    let mib = limits::JSON_BYTES_MAX / (1024 * 1024);
+    Error::too_large(format!("This body is larger than {mib} MiB.")).hint("Send it in several requests.")
+}
+
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = Error;
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = web::Json::<T>::from_request(request, payload);
-        Box::pin(async {
-            let body = body.await.map_err(|e| unreadable("The body does not fit.", &e))?;
-            Ok(Json(body.into_inner()))
+        let is_json = request.mime_type().ok().flatten().is_some_and(|kind| kind.subtype() == "json");
+        let body = Body::from_request(request, payload);
+        Box::pin(async move {
+            if !is_json {
+                return Err(Error::invalid("The body is not marked as JSON.")
+                    .hint("Send it with the header `Content-Type: application/json`."));
+            }
+            parsed(&body.await?.0).map(Json)
         })
+    }
+}
+
+/// The value that JSON bytes spell; the error names the line and the field.
+pub fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|e| Error::invalid("The body does not fit.").hint(e.to_string()))
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let query = web::Query::<T>::from_query(request.query_string());
+        ready(
+            query.map(|query| Query(query.into_inner())).map_err(|e| {
+                Error::invalid("The part of the address after ? does not fit.").hint(e.to_string())
+            }),
+        )
     }
 }
 
@@ -56,6 +121,14 @@ impl<T: Serialize> Responder for Json<T> {
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         HttpResponse::Ok().json(self.0)
+    }
+}
+
+impl<T: Serialize> Responder for Created<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Created().json(self.0)
     }
 }
 

@@ -248,6 +248,7 @@ impl<P: Permission> Gate<P> {
         let roles = lookup::roles(conn, &bearer, found, now)?;
         Ok(match decide(&P::INFO, &bearer, found, &roles) {
             Ok(()) => {
+                locate::refuse_archived(conn, found, &P::INFO)?;
                 Ok(Opened { conn, house: &self.house, bearer, found, roles, now, origin: &self.origin })
             }
             Err(refusal) => Err(denied(refusal, Some(bearer.actor), found)),

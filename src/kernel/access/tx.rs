@@ -6,7 +6,7 @@ use super::permission::{Changes, Implies, Info, Permission};
 use super::{Actor, Bearer, House, Origin, Power};
 use crate::kernel::audit::chain::Link;
 use crate::kernel::audit::{self, Audited, Brand, Entry, Quiet};
-use crate::kernel::db::row::{self, FromRow};
+use crate::kernel::db::row::{self, FromRow, Prepared};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::ProjectId;
 use crate::kernel::limits;
@@ -93,6 +93,13 @@ pub trait Tx: Copy {
     fn digest(self, token: &str) -> [u8; 32] {
         self.opened().house.digest(token)
     }
+    /// The only project the actor's credential is good for, if it is bound to one.
+    fn bound_to(self) -> Option<ProjectId> {
+        match &self.opened().bearer.power {
+            Power::Roles { project, .. } => *project,
+            Power::Everything | Power::Only(_) => None,
+        }
+    }
     /// All rows.
     fn rows<T: FromRow>(self, sql: &str, params: impl Params) -> Result<Vec<T>> {
         row::all(self.opened().conn, sql, params)
@@ -154,6 +161,22 @@ impl<'t, P: Permission> Write<'t, P> {
         Q: Permission<Scope = P::Scope, Effect = Changes>,
     {
         Write::new(self.opened)
+    }
+
+    /// The same transaction under another permission of the same scope, if the actor holds that too:
+    /// for work that only sometimes needs it.
+    pub fn also<Q>(self) -> Result<Write<'t, Q>>
+    where
+        Q: Permission<Scope = P::Scope, Effect = Changes>,
+    {
+        let Opened { bearer, found, roles, .. } = self.opened;
+        decide(&Q::INFO, bearer, *found, roles)?;
+        Ok(Write::new(self.opened))
+    }
+
+    /// A statement for many rows of one change.
+    pub fn prepare(self, sql: &str) -> Result<Prepared<'t>> {
+        Prepared::new(self.opened.conn, sql)
     }
 
     /// Runs a statement for its effect; answers how many rows it touched.

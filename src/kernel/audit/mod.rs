@@ -93,6 +93,8 @@ pub enum Quiet {
     Attempt,
     /// That a refused step left everything as it was.
     Nothing,
+    /// What was asked for is so already.
+    Unchanged,
 }
 
 /// Writes the entry; the only maker of proofs besides `unrecorded`.

@@ -15,6 +15,7 @@ CREATE TABLE suites (
   parent_id  INTEGER REFERENCES suites (id),  -- NULL: at the root
   name       TEXT NOT NULL,
   position   INTEGER NOT NULL,
+  cases      INTEGER NOT NULL DEFAULT 0,      -- active cases directly in it, kept with each change: the tree needs no count
   created_at INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX suites_by_name ON suites (project_id, coalesce(parent_id, 0), name);
@@ -31,12 +32,16 @@ CREATE TABLE cases (
   automation_key TEXT,
   revision       INTEGER NOT NULL,            -- the newest
   state          TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'trashed')),
+  has_result     INTEGER NOT NULL DEFAULT 0,  -- 1 from its first result on
   created_at     INTEGER NOT NULL,
   updated_at     INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX cases_by_number ON cases (project_id, number);
 CREATE UNIQUE INDEX cases_by_automation_key ON cases (project_id, automation_key) WHERE automation_key IS NOT NULL;
 CREATE INDEX cases_of_a_suite ON cases (suite_id, position);
+-- Short lists that pages count and open; a case that is well stands in neither.
+CREATE INDEX cases_never_run ON cases (project_id, number) WHERE has_result = 0 AND state = 'active';
+CREATE INDEX cases_in_the_trash ON cases (project_id, number) WHERE state = 'trashed';
 
 -- Immutable: a change of a case is a new row. Results name the revision that was executed.
 CREATE TABLE revisions (
@@ -55,15 +60,19 @@ CREATE TABLE revisions (
 -- What is known of a case from all its results. Kept apart from cases, so that a result
 -- rewrites a small row, and history needs no index in case order (see docs/formats/database.md).
 CREATE TABLE case_summaries (
-  case_id   INTEGER PRIMARY KEY REFERENCES cases (id),
-  status    TEXT NOT NULL,
-  result_id INTEGER NOT NULL,
-  run_id    INTEGER NOT NULL,
-  at        INTEGER NOT NULL,
-  passed    INTEGER NOT NULL DEFAULT 0,
-  failed    INTEGER NOT NULL DEFAULT 0,       -- failed and errored
-  flips     INTEGER NOT NULL DEFAULT 0        -- how often passed and failed took turns
+  case_id    INTEGER PRIMARY KEY REFERENCES cases (id),
+  project_id INTEGER NOT NULL,
+  status     TEXT NOT NULL,
+  result_id  INTEGER NOT NULL,
+  run_id     INTEGER NOT NULL,
+  at         INTEGER NOT NULL,
+  passed     INTEGER NOT NULL DEFAULT 0,
+  failed     INTEGER NOT NULL DEFAULT 0,       -- failed and errored
+  flips      INTEGER NOT NULL DEFAULT 0        -- how often passed and failed took turns
 ) STRICT;
+-- Partial, so that a passed result touches neither.
+CREATE INDEX case_summaries_failing ON case_summaries (project_id) WHERE status IN ('failed', 'errored');
+CREATE INDEX case_summaries_flaky ON case_summaries (project_id) WHERE flips >= 3;
 
 -- Words of titles and automation keys. Filled by the triggers below.
 CREATE VIRTUAL TABLE cases_search USING fts5 (title, automation_key, content='cases', content_rowid='id', tokenize='unicode61', prefix='2 3');

@@ -34,6 +34,8 @@ CREATE TABLE items (
 ) STRICT;
 -- Also answers "the history of a case": one probe for each recent run, so no index in case order is needed.
 CREATE UNIQUE INDEX items_of_a_run ON items (run_id, case_id);
+-- Failures first, one status after the other in the order of the run, and the next untested item.
+CREATE INDEX items_by_status ON items (run_id, status);
 
 -- One verdict each, appended in the order they come in and never changed.
 CREATE TABLE results (

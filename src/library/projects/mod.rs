@@ -1,0 +1,134 @@
+//! Projects: isolated containers of cases and runs, known by a short key such as `SHOP`.
+//!
+//! A key never changes: it stands in references (`SHOP-C12`) that people have written down elsewhere.
+
+mod api;
+mod sql;
+
+pub use api::{Api, routes};
+
+use crate::kernel::access::{InProject, ProjectAdmin, ProjectKeep, ProjectList, ProjectView, Read, Write};
+use crate::kernel::audit::{Audited, Event};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::id::ProjectId;
+use crate::kernel::time::Timestamp;
+use crate::kernel::words::words;
+use crate::library::text::{self, Title};
+
+const CREATED: Event = Event::new("project.created", "A project was created.");
+const CHANGED: Event = Event::new("project.changed", "A project got another name or description.");
+const ARCHIVED: Event = Event::new("project.archived", "A project was put away.");
+const REOPENED: Event = Event::new("project.reopened", "An archived project was taken up again.");
+/// What the audit trail may say of projects.
+pub const EVENTS: &[Event] = &[CREATED, CHANGED, ARCHIVED, REOPENED];
+
+words! {
+    /// Whether a project is worked in.
+    State = "state of a project" {
+        /// People work in it.
+        Active = "active",
+        /// Put away: it can be read, and lists leave it out.
+        Archived = "archived",
+    }
+}
+
+/// An isolated container of cases and runs.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Its number.
+    pub id: ProjectId,
+    /// Its key, such as `SHOP`.
+    pub key: String,
+    /// What it is called.
+    pub name: Title,
+    /// What it is for; Markdown.
+    pub description: String,
+    /// Whether it is worked in.
+    pub state: State,
+    /// Its active cases.
+    pub cases: i64,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// A key that fits: 2 to 10 letters and digits, a letter first.
+#[derive(Clone, Debug)]
+pub struct Key(String);
+
+impl Key {
+    /// The key, if it fits. Small letters are taken as capitals.
+    pub fn new(text: &str) -> Result<Key> {
+        let key = text.trim().to_ascii_uppercase();
+        let starts_well = key.starts_with(|first: char| first.is_ascii_uppercase());
+        let is_plain = key.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        if !starts_well || !is_plain || !(2..=10).contains(&key.len()) {
+            return Err(Error::invalid("This key does not fit.")
+                .hint("A key is 2 to 10 letters and digits, a letter first, such as SHOP."));
+        }
+        Ok(Key(key))
+    }
+
+    /// The letters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A project to be created.
+#[derive(Clone, Debug)]
+pub struct NewProject {
+    /// Its key, for good.
+    pub key: Key,
+    /// What it is called.
+    pub name: Title,
+    /// What it is for; Markdown.
+    pub description: String,
+}
+
+/// Creates a project under a key that nobody uses yet.
+pub fn create<'t>(tx: Write<'t, ProjectAdmin>, new: &NewProject) -> Result<Audited<'t, Project>> {
+    let description = text::body("The description", &new.description)?;
+    let project = sql::insert(tx, new, &description)?.ok_or_else(|| {
+        Error::conflict(format!("The key {} is taken by another project.", new.key.as_str()))
+            .hint("Choose another key.")
+    })?;
+    tx.audited(CREATED.of(project.id), project)
+}
+
+/// The projects the actor may see, by key: all with a role in the instance, else those with a role there.
+pub fn list(tx: Read<'_, ProjectList>) -> Result<Vec<Project>> {
+    sql::visible(tx)
+}
+
+/// The project of this transaction.
+pub fn this(tx: Read<'_, ProjectView>) -> Result<Project> {
+    sql::this(tx)
+}
+
+/// Gives a project another name and description.
+pub fn change<'t>(
+    tx: Write<'t, ProjectKeep>,
+    name: &Title,
+    description: &str,
+) -> Result<Audited<'t, Project>> {
+    let description = text::body("The description", description)?;
+    let project = sql::set_words(tx, name, &description)?;
+    tx.audited(CHANGED.of(project.id), project)
+}
+
+/// Puts a project away: it stays readable, takes no change, and lists leave it out.
+pub fn archive(tx: Write<'_, ProjectKeep>) -> Result<Audited<'_, Project>> {
+    let project = sql::set_state(tx, State::Archived)?;
+    tx.audited(ARCHIVED.of(project.id), project)
+}
+
+/// Takes an archived project up again.
+pub fn reopen(tx: Write<'_, ProjectKeep>) -> Result<Audited<'_, Project>> {
+    let project = sql::set_state(tx, State::Active)?;
+    tx.audited(REOPENED.of(project.id), project)
+}
+
+/// The key of the project of this transaction.
+pub fn key(tx: impl InProject) -> Result<String> {
+    sql::key(tx)
+}
