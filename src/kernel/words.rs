@@ -2,10 +2,10 @@
 
 /// Makes an enum of fixed words that travels to and from a column guarded by a `CHECK`.
 macro_rules! words {
-    ($(#[doc = $meaning:literal])+ $name:ident = $thing:literal {
+    (#[doc = $meaning:literal] $name:ident = $thing:literal {
         $($(#[doc = $of_word:literal])+ $word:ident = $text:literal,)+
     }) => {
-        $(#[doc = $meaning])+
+        #[doc = $meaning]
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
         pub enum $name {
             $($(#[doc = $of_word])+ $word,)+

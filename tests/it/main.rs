@@ -8,5 +8,7 @@ mod kernel;
 mod people;
 mod server;
 mod support;
+mod library;
+mod running;
 mod tidy;
 mod web;

@@ -230,11 +230,11 @@ pub fn assign<'t>(
     assignee: Option<UserId>,
 ) -> Result<Audited<'t, i64>> {
     let open = changeable(tx, number)?;
-    if let Some(user) = assignee {
-        if !sql::is_member(tx, user)? {
-            return Err(Error::invalid("Items can be given to members of the project only.")
-                .hint("Add the person under Members first."));
-        }
+    if let Some(user) = assignee
+        && !sql::is_member(tx, user)?
+    {
+        return Err(Error::invalid("Items can be given to members of the project only.")
+            .hint("Add the person under Members first."));
     }
     let mut count = 0;
     for item in items {
