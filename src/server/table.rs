@@ -1,10 +1,23 @@
 //! The table of all routes: one line per slice, and the tests walk the same list.
 
 use super::status;
+use crate::library::{cases, projects, suites};
+use crate::running::{results, runs};
 use crate::web::assets;
 use crate::web::routes::Route;
 
 /// Every route of the product.
 pub fn table() -> Vec<Route> {
-    [assets::routes(), status::routes()].into_iter().flatten().collect()
+    [
+        assets::routes(),
+        status::routes(),
+        projects::routes(),
+        suites::routes(),
+        cases::routes(),
+        runs::routes(),
+        results::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
