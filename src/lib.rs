@@ -23,3 +23,5 @@ pub mod jobs;
 pub mod server;
 
 pub mod app;
+
+pub mod cli;

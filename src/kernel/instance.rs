@@ -3,8 +3,8 @@
 //! Opening needs a way to unlock; making a new one is another function, so that nothing is ever made by accident.
 
 use super::access::{Door, Shell, Tuning};
-use super::blobs::{Blobs, Verdict};
-use super::error::{Error, Result};
+use super::blobs::Blobs;
+use super::error::Result;
 use super::keyring::{Keyring, RecoveryKit, Unlock};
 use super::layout;
 use super::time::Clock;
@@ -55,21 +55,5 @@ impl Instance {
         let value = with(&mut keyring)?;
         keyring.save(&self.data)?;
         Ok(value)
-    }
-
-    /// Reads every encrypted file and compares it with its digest; answers how many there are.
-    pub async fn verify_blobs(&self) -> Result<u64> {
-        let blobs = self.blobs.clone();
-        let checked = tokio::task::spawn_blocking(move || {
-            let names = blobs.names()?;
-            for name in &names {
-                if let Verdict::Damaged(why) = blobs.verify(name)? {
-                    return Err(Error::conflict(format!("The file {name} is damaged: {why}."))
-                        .hint("Restore it from the newest backup."));
-                }
-            }
-            Ok(names.len() as u64)
-        });
-        checked.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
     }
 }

@@ -249,3 +249,5 @@ pub const EVIDENCE_BYTES_MAX: u64 = 25 * 1024 * 1024;
 pub const EVIDENCE_PROJECT_BYTES_MAX: i64 = 20 * 1024 * 1024 * 1024;
 /// Characters of a file's name.
 pub const FILE_NAME_CHARS_MAX: usize = 200;
+/// Characters of a passphrase that opens the instance: whoever steals the folder may try for years.
+pub const UNLOCK_PASSPHRASE_CHARS_MIN: usize = 16;

@@ -130,6 +130,18 @@ impl Blobs {
         }
     }
 
+    /// Reads every blob and compares it with its name; answers how many there are. Blocks.
+    pub fn verify_all(&self) -> Result<u64> {
+        let names = self.names()?;
+        for name in &names {
+            if let Verdict::Damaged(why) = self.verify(name)? {
+                return Err(Error::conflict(format!("The file {name} is damaged: {why}."))
+                    .hint("Restore it from the newest backup."));
+            }
+        }
+        Ok(names.len() as u64)
+    }
+
     /// The names of all blobs in the store, in no order.
     pub fn names(&self) -> Result<Vec<BlobName>> {
         let listed = || -> io::Result<Vec<BlobName>> {

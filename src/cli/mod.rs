@@ -1,0 +1,98 @@
+//! The command line: one thin file per command. Each opens the instance, calls the operation that the
+//! pages call too, and prints the answer; none has rules of its own.
+
+mod audit;
+mod client;
+mod flags;
+mod health;
+mod key;
+mod output;
+mod serve;
+mod unlock;
+mod upload;
+
+use crate::app::House;
+use crate::kernel::error::Result;
+use clap::{Parser, Subcommand};
+use flags::Flags;
+use output::Output;
+use std::process::ExitCode;
+
+/// Test management that keeps its data: one executable, everything encrypted, nothing sent anywhere.
+#[derive(Parser, Debug)]
+#[command(name = "testkeep", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    /// Print the answer as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Start the instance; makes a new one in an empty data folder.
+    Serve(serve::Serve),
+    /// Send report files to an instance, over HTTPS.
+    Upload(upload::Upload),
+    /// Print one hash over all user data: equal for equal data.
+    Digest,
+    /// The audit trail.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// The keys of the instance.
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Ask a running instance whether it is ready; for containers.
+    Health(health::Health),
+    #[command(name = crate::keeping::backup::restore::CHILD, hide = true)]
+    RestoreChild,
+}
+
+/// Reads the command line and runs it. Exit codes are those of `kernel::error::KINDS`, 0 for success and
+/// 2 for a command line that cannot be understood.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = if cli.json { Output::Json } else { Output::Text };
+    match run(cli, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.fail(&error);
+            ExitCode::from(error.kind().appearance().exit_code)
+        }
+    }
+}
+
+fn run(cli: Cli, output: Output) -> Result<()> {
+    if matches!(cli.command, Command::RestoreChild) {
+        return crate::keeping::backup::restore::child(std::io::stdin().lock());
+    }
+    // Outgoing connections take their ciphers from here; nobody has chosen others before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let options = cli.flags.options()?;
+    actix_web::rt::System::new().block_on(async move {
+        match cli.command {
+            Command::Serve(serve) => serve::run(serve, options).await,
+            Command::Upload(upload) => upload::run(upload, output).await,
+            Command::Health(health) => health::run(health, &options, output).await,
+            command => {
+                let house = unlock::house(&options)?;
+                let outcome = inside(command, &house, output).await;
+                house.close().await;
+                outcome
+            }
+        }
+    })
+}
+
+/// Commands that work on an instance that is there.
+async fn inside(command: Command, house: &House, output: Output) -> Result<()> {
+    match command {
+        Command::Digest => audit::digest(house, output).await,
+        Command::Audit(audit) => audit::run(audit, house, output).await,
+        Command::Key(key) => key::run(key, house, output).await,
+        _ => unreachable!("the others do not open an instance"),
+    }
+}

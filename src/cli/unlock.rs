@@ -1,0 +1,50 @@
+//! How a command comes by the key: a file, a descriptor, a credential of systemd, or a prompt. Never argv.
+
+use crate::app::{self, House};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::keyring::{SlotKind, Unlock, slots_of};
+use crate::kernel::options::Options;
+use crate::kernel::secret::Secret;
+use crate::kernel::time::Clock;
+use std::io::IsTerminal;
+
+/// Opens the instance in the data folder; never makes one.
+pub fn house(options: &Options) -> Result<House> {
+    House::open(options, &existing(options)?, Clock::System)
+}
+
+/// What opens an instance that is there: what was asked for, or else what its keyring knows of.
+pub fn existing(options: &Options) -> Result<Unlock> {
+    let unlock = app::unlock(options)?;
+    let Unlock::KeyFile(path) = &unlock else { return Ok(unlock) };
+    let is_asked_for = options.key_file.is_some();
+    let slots = slots_of(&options.data)?;
+    if !is_asked_for && !path.exists() && slots.contains(&SlotKind::Passphrase) {
+        return Ok(Unlock::Passphrase(prompt("Passphrase of this instance: ")?));
+    }
+    Ok(unlock)
+}
+
+/// Asks for a secret at the terminal.
+pub fn prompt(question: &str) -> Result<Secret<String>> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::unauthenticated("A secret is needed, and nobody is at the terminal.").hint(
+            "Name a key file with --key-file, a passphrase with --passphrase-fd, or a kit with --kit-file.",
+        ));
+    }
+    rpassword::prompt_password(question).map(Secret::new).map_err(Error::internal)
+}
+
+/// Asks twice for a new passphrase.
+pub fn new_passphrase() -> Result<Secret<String>> {
+    let first = prompt("New passphrase: ")?;
+    let second = prompt("Once more: ")?;
+    if first != second {
+        return Err(Error::invalid("The two passphrases differ; nothing was changed."));
+    }
+    if first.expose().chars().count() < crate::kernel::limits::UNLOCK_PASSPHRASE_CHARS_MIN {
+        return Err(Error::invalid("A passphrase that opens the instance needs at least 16 characters.")
+            .hint("Five or six words that you did not find in a book are a good one."));
+    }
+    Ok(first)
+}
