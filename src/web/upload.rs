@@ -82,7 +82,8 @@ impl FromRequest for Upload {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_multipart = request.content_type().eq_ignore_ascii_case("multipart/form-data");
         let kind = if is_multipart {
-            Kind::Multipart(Multipart::new(request.headers(), payload.take()))
+            // The reader of forms polls once more after the end, which not every stream takes well.
+            Kind::Multipart(Multipart::new(request.headers(), payload.take().fuse()))
         } else {
             Kind::Bare(payload.take())
         };
@@ -202,7 +203,10 @@ fn broken_off(cause: impl Display) -> Error {
 pub fn harmless(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     // Characters that turn the direction of writing make `exe.png` out of `gnp.exe`.
-    let is_tricky = |c: &char| c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_tricky = |c: &char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     let clean: String = last.chars().filter(|c| !is_tricky(c)).take(limits::FILE_NAME_CHARS_MAX).collect();
     match clean.trim() {
         "." | ".." => "file".to_owned(),

@@ -116,7 +116,10 @@ pub fn attach<'t>(
     }
     let first = attached.first().map_or(EvidenceId(0), |first| first.id);
     let entry = ATTACHED.of(first).count("files", files.len() as i64).count("bytes", bytes);
-    tx.audited(entry.count("result", result.map_or(0, |id| id.0)).count("case", case.map_or(0, |id| id.0)), attached)
+    tx.audited(
+        entry.count("result", result.map_or(0, |id| id.0)).count("case", case.map_or(0, |id| id.0)),
+        attached,
+    )
 }
 
 /// Takes a file away from where it was attached. Its bytes stay until the store is cleared of what nothing names.

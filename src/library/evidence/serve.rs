@@ -46,8 +46,11 @@ impl Responder for Served {
 
 fn disposition(name: &str, is_picture: bool) -> ContentDisposition {
     let plain = |c: char| if c.is_ascii_graphic() && !"\"\\%".contains(c) { c } else { '_' };
-    let extended =
-        ExtendedValue { charset: Charset::Ext("UTF-8".into()), language_tag: None, value: name.as_bytes().to_vec() };
+    let extended = ExtendedValue {
+        charset: Charset::Ext("UTF-8".into()),
+        language_tag: None,
+        value: name.as_bytes().to_vec(),
+    };
     ContentDisposition {
         disposition: if is_picture { DispositionType::Inline } else { DispositionType::Attachment },
         parameters: vec![

@@ -41,8 +41,10 @@ pub fn media(head: &[u8]) -> Media {
 /// The kind stored with a file, back again.
 pub fn of_kind(kind: &str) -> Media {
     let pictures = ["image/png", "image/jpeg", "image/gif", "image/webp"];
-    let others = ["application/pdf", "application/zip", "application/gzip", "video/mp4", "video/webm", "text/plain"];
-    let known = pictures.into_iter().map(picture).chain(others.into_iter().map(file)).find(|m| m.kind == kind);
+    let others =
+        ["application/pdf", "application/zip", "application/gzip", "video/mp4", "video/webm", "text/plain"];
+    let known =
+        pictures.into_iter().map(picture).chain(others.into_iter().map(file)).find(|m| m.kind == kind);
     known.unwrap_or(file("application/octet-stream"))
 }
 
