@@ -2,6 +2,7 @@
 //!
 //! Every part is made here, once, and handed to those that need it.
 
+mod first;
 mod house;
 
 pub use house::{House, is_there, unlock};
@@ -12,6 +13,7 @@ use crate::kernel::error::Result;
 use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
 use crate::kernel::options::Options;
+use crate::kernel::secret::Secret;
 use crate::kernel::time::Clock;
 use crate::server::Manager;
 use crate::server::listen::{self, Listening};
@@ -30,6 +32,8 @@ pub struct Running {
     pub house: House,
     /// The certificate, unless a proxy does the TLS.
     pub tls: Option<Arc<Tls>>,
+    /// The code of the link `/setup?code=…`, as long as nobody has claimed the instance.
+    pub setup_code: Option<Secret<String>>,
     jobs: Jobs,
     status: Data<Status>,
     listening: Listening,
@@ -43,7 +47,9 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_clear = listen::speaks_cleartext(&options)?;
     let held = hold::hold(&options.data)?;
+    let now = clock.now();
     let house = House::open_or_make(&options, unlock, clock)?;
+    let first::First { code, kit } = first::first(&house, now).await?;
     // The clock of the system, always: strangers judge the certificate by theirs.
     let tls = if is_clear { None } else { Some(Tls::open(&options, Clock::System)?) };
 
@@ -52,12 +58,13 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let desk = Arc::new(Desk::new(Arc::clone(&house.instance)));
     let shared = Shared::new(house.instance.door.clone(), status.clone(), options)
         .hand_out(Arc::clone(&house.instance))
-        .hand_out(Arc::clone(&desk));
+        .hand_out(Arc::clone(&desk))
+        .hand_out(Arc::new(kit));
     let listening = Listening::start(&addresses, shared, tls.as_ref())?;
     let mut tasks = vec![tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];
     tasks.extend(tls.clone().map(|tls| tokio::spawn(tls.watch())));
     let jobs = Jobs::start(house.instance.door.clone(), table::JOBS, desk).await?;
-    let running = Running { house, jobs, tls, status, listening, tasks, held };
+    let running = Running { house, setup_code: code, jobs, tls, status, listening, tasks, held };
     info!(url = running.url(), fingerprint = running.fingerprint(), "answering at {}", running.url());
     Manager.ready();
     Ok(running)

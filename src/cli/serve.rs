@@ -38,4 +38,9 @@ fn greet(running: &Running, made_with: Option<&Unlock>) {
     if let Some(fingerprint) = running.fingerprint() {
         println!("Certificate SHA-256 {fingerprint}");
     }
+    if let Some(code) = &running.setup_code {
+        println!();
+        println!("Nobody has set this instance up yet. Open this link; it works once, for a day:");
+        println!("  {}/setup?code={}", running.url(), code.expose());
+    }
 }

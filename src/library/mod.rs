@@ -8,5 +8,3 @@ pub mod projects;
 pub mod suites;
 
 pub mod cases;
-
-pub mod evidence;

@@ -12,22 +12,33 @@ pub mod login;
 
 pub mod users;
 
-pub mod members;
 pub mod tokens;
 
+pub mod members;
+
+pub mod account;
 pub mod setup;
 
 pub use users::seen;
 
 use crate::kernel::audit::Event;
+use crate::web::routes::Route;
 
 /// Every kind of entry that people cause.
-pub const EVENTS: [&[Event]; 7] = [
-    sessions::EVENTS,
-    roles::EVENTS,
-    login::EVENTS,
-    users::EVENTS,
-    members::EVENTS,
-    tokens::EVENTS,
-    setup::EVENTS,
-];
+pub fn events() -> Vec<&'static Event> {
+    let slices = [
+        sessions::EVENTS,
+        roles::EVENTS,
+        login::EVENTS,
+        users::EVENTS,
+        tokens::EVENTS,
+        members::EVENTS,
+        setup::EVENTS,
+    ];
+    slices.into_iter().flatten().collect()
+}
+
+/// Every route of this area.
+pub fn routes() -> Vec<Route> {
+    [login::routes(), setup::routes(), account::routes()].into_iter().flatten().collect()
+}

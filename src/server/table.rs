@@ -1,7 +1,8 @@
 //! The table of all routes: one line per slice, and the tests walk the same list.
 
 use super::status;
-use crate::library::{cases, evidence, projects, suites};
+use crate::library::{cases, projects, suites};
+use crate::people;
 use crate::running::{results, runs};
 use crate::web::assets;
 use crate::web::routes::Route;
@@ -11,10 +12,10 @@ pub fn table() -> Vec<Route> {
     [
         assets::routes(),
         status::routes(),
+        people::routes(),
         projects::routes(),
         suites::routes(),
         cases::routes(),
-        evidence::routes(),
         runs::routes(),
         results::routes(),
     ]

@@ -40,6 +40,27 @@ pub fn binding(value: String) -> Cookie<'static> {
     Cookie::build(FORM, value).path("/").secure(true).http_only(true).same_site(SameSite::Strict).finish()
 }
 
+/// Name of the cookie by which a browser is known in which somebody has signed in before.
+pub const DEVICE: &str = "__Host-testkeep-device";
+const DEVICE_DAYS: i64 = 180;
+
+/// The mark that a browser keeps from an earlier sign-in.
+pub fn device(request: &HttpRequest) -> Option<String> {
+    request.cookie(DEVICE).map(|cookie| cookie.value().to_owned())
+}
+
+/// A cookie that marks a browser in which somebody has signed in.
+pub fn marking(value: String) -> Cookie<'static> {
+    let age = actix_web::cookie::time::Duration::days(DEVICE_DAYS);
+    Cookie::build(DEVICE, value)
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .max_age(age)
+        .finish()
+}
+
 /// A cookie for something that only the next page needs.
 pub(super) fn lasting_for_one_page(name: &'static str, value: String) -> Cookie<'static> {
     let age = actix_web::cookie::time::Duration::minutes(1);

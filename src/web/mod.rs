@@ -12,7 +12,6 @@ pub mod csrf;
 pub mod filters;
 pub mod forms;
 pub mod layout;
-pub mod upload;
 pub mod visit;
 
 pub mod dialect;

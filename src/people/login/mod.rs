@@ -8,13 +8,18 @@
 //! A refusal is a value and not an error, so that its counter and its entry are kept; the words for
 //! people are the same whatever the reason.
 
+pub mod browser;
 pub mod factor;
 pub mod invitation;
+mod invitation_pages;
+mod pages;
 pub mod password;
 mod recovery;
 mod sql;
 mod throttle;
 pub mod totp;
+
+pub(super) use pages::exposed;
 
 use super::sessions::{self, Stage, Staged};
 use crate::kernel::access::{AccountWrite, Gate, Permission, SignIn, Tx, Write};
@@ -22,6 +27,7 @@ use crate::kernel::audit::{Audited, Event, Quiet};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::UserId;
 use crate::kernel::secret::Secret;
+use crate::web::routes::Route;
 use throttle::Subject;
 
 const SIGNED_IN: Event = Event::new("user.signed_in", "A person signed in.");
@@ -253,6 +259,11 @@ pub(super) fn reset<P: Permission>(tx: Write<'_, P>, user: UserId) -> Result<()>
     sql::forget_codes(tx, user)?;
     sessions::end_all(tx, user)?;
     Ok(())
+}
+
+/// The routes of signing in, signing out and opening an account.
+pub fn routes() -> Vec<Route> {
+    [pages::routes(), invitation_pages::routes()].into_iter().flatten().collect()
 }
 
 /// Opens an account with a passphrase that is hashed already. The caller writes the entry.

@@ -131,6 +131,23 @@ pub(super) fn codes_left(tx: impl Tx, user: UserId) -> Result<i64> {
     Ok(row.0)
 }
 
+/// The instance, as the pages of visitors show it.
+pub(super) struct Head {
+    pub name: String,
+    pub is_claimed: bool,
+}
+
+/// The instance, once it has begun.
+pub(super) fn head(tx: impl Tx) -> Result<Option<Head>> {
+    tx.row("SELECT name, claimed_at IS NOT NULL AS is_claimed FROM instances WHERE id = 1", [])
+}
+
+impl FromRow for Head {
+    fn from_row(row: &Row<'_>) -> sql::Result<Head> {
+        Ok(Head { name: row.get("name")?, is_claimed: row.get("is_claimed")? })
+    }
+}
+
 struct Count(i64);
 
 impl FromRow for Count {

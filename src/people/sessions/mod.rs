@@ -6,7 +6,7 @@
 mod sql;
 
 use crate::kernel::access::{
-    AccountView, AccountWrite, Actor, Job, Permission, Read, SessionKeep, SignIn, Tx, Write,
+    AccountView, AccountWrite, Actor, Door, Job, Permission, Read, SessionKeep, SignIn, Tx, Write,
 };
 use crate::kernel::audit::{Audited, Event, Quiet};
 use crate::kernel::error::{Error, Result};
@@ -70,6 +70,37 @@ pub struct Session {
     pub agent: String,
     /// Whether it is the one that asks.
     pub is_current: bool,
+}
+
+impl Session {
+    /// The browser and the system it runs on, as far as the browser tells.
+    pub fn browser(&self) -> String {
+        let named = |names: &[(&str, &'static str)]| {
+            names.iter().find(|(mark, _)| self.agent.contains(mark)).map(|(_, word)| *word)
+        };
+        // In this order: most browsers name others as well.
+        let browser = named(&[
+            ("Edg", "Edge"),
+            ("OPR/", "Opera"),
+            ("Firefox/", "Firefox"),
+            ("Chrome/", "Chrome"),
+            ("Safari/", "Safari"),
+        ]);
+        let system = named(&[
+            ("Android", "Android"),
+            ("iPhone", "iPhone"),
+            ("iPad", "iPad"),
+            ("Windows", "Windows"),
+            ("Mac OS X", "macOS"),
+            ("Linux", "Linux"),
+        ]);
+        match (browser, system) {
+            (Some(browser), Some(system)) => format!("{browser} on {system}"),
+            (Some(browser), None) => browser.to_owned(),
+            _ if self.agent.is_empty() => "A program without a name".to_owned(),
+            _ => self.agent.chars().take(40).collect(),
+        }
+    }
 }
 
 /// A sign-in that has begun and is not finished.
@@ -247,4 +278,10 @@ pub fn keep(tx: Write<'_, SessionKeep>) -> Result<Audited<'_, usize>> {
     sql::clear_links(tx)?;
     sql::clear_failures(tx, Timestamp(tx.now().0 - limits::SIGN_IN_MEMORY_MS))?;
     Ok(tx.quiet(Quiet::LastSeen, seen.len()))
+}
+
+/// Runs the keeper; answers the sentence for its record.
+pub async fn keep_all(door: &Door) -> Result<String> {
+    let stored = door.job(&KEEPER).gate::<SessionKeep>(()).write(keep).await?;
+    Ok(format!("Stored when {stored} sessions and tokens were last used."))
 }

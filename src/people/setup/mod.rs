@@ -1,7 +1,10 @@
 //! Set-up: an instance is claimed once, by whoever holds the link that its start printed, or by the
 //! operator at the command line. That makes the first owner.
 
+mod pages;
 mod sql;
+
+pub use pages::routes;
 
 use super::links::{self, Whom};
 use super::login::{self, Begun, Step, factor, password, totp};
@@ -12,7 +15,6 @@ use crate::kernel::access::{Claim, Gate, Read, Tx, Write};
 use crate::kernel::audit::{Audited, Event, Quiet};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::UserId;
-use crate::kernel::random;
 use crate::kernel::secret::Secret;
 use crate::kernel::time::Timestamp;
 use std::sync::Mutex;
@@ -23,7 +25,8 @@ const LINK_ISSUED: Event =
 /// What happens at set-up.
 pub const EVENTS: &[Event] = &[CLAIMED, LINK_ISSUED];
 
-const FIRST_NAME: &str = "Testkeep";
+/// The name of an instance that has none of its own yet.
+pub const FIRST_NAME: &str = "Testkeep";
 
 /// The instance as such.
 #[derive(Clone, Debug)]
@@ -44,9 +47,9 @@ pub struct Instance {
 pub struct PendingKit(Mutex<Option<Secret<String>>>);
 
 impl PendingKit {
-    /// Keeps a kit to be shown.
-    pub fn new(kit: Secret<String>) -> PendingKit {
-        PendingKit(Mutex::new(Some(kit)))
+    /// Keeps a kit to be shown, if there is one.
+    pub fn new(kit: Option<Secret<String>>) -> PendingKit {
+        PendingKit(Mutex::new(kit))
     }
 
     /// The kit, once.
@@ -94,9 +97,10 @@ pub fn instance(tx: impl Tx) -> Result<Option<Instance>> {
 
 /// A new link `/setup?code=…` for claiming the instance; the old one is worth nothing from here on.
 ///
-/// Gives the instance its UUID at the first start. Answers none once it is claimed.
-pub fn issue_link(tx: Write<'_, Claim>) -> Result<Audited<'_, Option<Secret<String>>>> {
-    if begun(tx)?.claimed_at.is_some() {
+/// `uuid` is that of the key ring; the instance takes it at its first start. Answers none once it is
+/// claimed.
+pub fn issue_link<'t>(tx: Write<'t, Claim>, uuid: &str) -> Result<Audited<'t, Option<Secret<String>>>> {
+    if begun(tx, uuid)?.claimed_at.is_some() {
         return Ok(tx.quiet(Quiet::Nothing, None));
     }
     let code = links::issue(tx, Whom::FirstOwner)?;
@@ -109,9 +113,8 @@ pub fn is_open(tx: Read<'_, Claim>, code: &str) -> Result<bool> {
     Ok(!is_claimed && links::find(tx, code)? == Some(Whom::FirstOwner))
 }
 
-/// Claims the instance for its first owner.
+/// Claims the instance, which has begun, for its first owner.
 pub fn claim(tx: Write<'_, Claim>, new: NewOwner) -> Result<Audited<'_, Claimed>> {
-    begun(tx)?;
     if !sql::set_claimed(tx)? {
         return Err(Error::conflict("This instance has been set up already.").hint("Sign in at /signin."));
     }
@@ -153,36 +156,35 @@ pub async fn claim_with_link(
     claiming.await
 }
 
-/// Claims the instance from the command line, with a second factor made here.
+/// Claims the instance from the command line, with a second factor made here. `uuid` is that of the
+/// key ring.
 pub async fn claim_as_operator(
     gate: &Gate<Claim>,
+    uuid: &str,
     email: Email,
     name: Name,
     passphrase: Secret<String>,
 ) -> Result<ClaimedByOperator> {
     password::check(&passphrase, &[email.as_str(), name.as_str()])?;
     let (secret, password_phc) = (totp::new_secret(), password::hash(passphrase).await?);
+    let uuid = uuid.to_owned();
     let totp = totp::provisioning(&secret, email.as_str())?;
     let new = NewOwner { email, name, password_phc, totp_secret: Some(secret.to_vec()) };
-    let Claimed { user, recovery_codes } = gate.write(move |tx| claim(tx, new)).await?;
+    let Claimed { user, recovery_codes } = gate
+        .write(move |tx| {
+            begun(tx, &uuid)?;
+            claim(tx, new)
+        })
+        .await?;
     Ok(ClaimedByOperator { user, totp, recovery_codes })
 }
 
-/// The instance; it gets its UUID the first time.
-fn begun(tx: Write<'_, Claim>) -> Result<Instance> {
-    if let Some(instance) = sql::instance(tx)? {
-        return Ok(instance);
+/// The instance; it takes its number the first time.
+fn begun(tx: Write<'_, Claim>, uuid: &str) -> Result<Instance> {
+    match sql::instance(tx)? {
+        Some(instance) => Ok(instance),
+        None => sql::insert(tx, uuid, FIRST_NAME),
     }
-    sql::insert(tx, &new_uuid(), FIRST_NAME)
-}
-
-/// A random UUID, version 4 of RFC 9562.
-fn new_uuid() -> String {
-    let mut bytes: [u8; 16] = random::bytes();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = data_encoding::HEXLOWER.encode(&bytes);
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 fn no_such_link() -> Error {

@@ -152,6 +152,12 @@ pub fn list(tx: Read<'_, AccountView>) -> Result<Vec<Token>> {
     sql::of_user(tx, user)
 }
 
+/// Keys of the projects that one's own roles reach: what a token may be limited to.
+pub fn projects(tx: Read<'_, AccountView>) -> Result<Vec<String>> {
+    let (_, user) = sessions::current(tx)?;
+    sql::projects(tx, user)
+}
+
 /// Makes a token that acts as whoever asks.
 pub fn issue(tx: Write<'_, AccountWrite>, new: NewToken) -> Result<Audited<'_, Issued>> {
     sessions::demand_proof(tx)?;

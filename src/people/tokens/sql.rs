@@ -102,6 +102,29 @@ pub(super) fn project_of(tx: impl Tx, user: UserId, key: &str) -> Result<Option<
     Ok(row.map(|row| ProjectId(row.0)))
 }
 
+/// Keys of all projects that the person's roles reach.
+pub(super) fn projects(tx: impl Tx, user: UserId) -> Result<Vec<String>> {
+    let rows: Vec<Text> = tx.rows(
+        "SELECT key
+           FROM projects
+          WHERE state = 'active'
+            AND EXISTS (SELECT 1 FROM grants
+                         WHERE user_id = :user AND (project_id IS NULL OR project_id = projects.id)
+                           AND (expires_at IS NULL OR expires_at > :now))
+          ORDER BY key",
+        named_params! { ":user": user, ":now": tx.now() },
+    )?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+struct Text(String);
+
+impl FromRow for Text {
+    fn from_row(row: &Row<'_>) -> sql::Result<Text> {
+        row.get("key").map(Text)
+    }
+}
+
 struct Numbered(i64);
 
 impl FromRow for Numbered {

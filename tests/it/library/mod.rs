@@ -2,7 +2,6 @@
 
 mod api;
 mod cases;
-mod evidence;
 mod projects;
 mod suites;
 

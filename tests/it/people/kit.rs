@@ -13,6 +13,7 @@ use testkeep::people::users::{self, Email, Name, NewPerson};
 pub const OWNER: &str = "owner@shop.example";
 pub const PASSPHRASE: &str = "kettle orbit walnut copper";
 pub const SECRET: &[u8] = b"12345678901234567890";
+pub const UUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 pub const STEP_MS: i64 = 30_000;
 
 pub fn secret(text: &str) -> Secret<String> {
@@ -38,8 +39,12 @@ pub async fn claimed() -> (House, UserId) {
         totp_secret: Some(SECRET.to_vec()),
     };
     let gate = house.operator::<Claim>(());
-    let claimed = gate.write(move |tx| setup::claim(tx, new)).await.unwrap();
-    (house, claimed.user)
+    let claiming = gate.write(move |tx| {
+        let _ = setup::issue_link(tx, UUID)?;
+        setup::claim(tx, new)
+    });
+    let user = claiming.await.unwrap().user;
+    (house, user)
 }
 
 pub fn from(address: &str) -> Origin {

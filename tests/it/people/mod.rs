@@ -1,6 +1,7 @@
 //! Tests of `people`.
 
 mod kit;
+mod pages;
 mod sessions;
 mod setup;
 mod sign_in;

@@ -10,7 +10,7 @@ use testkeep::people::login::{Begun, Step};
 use testkeep::people::{setup, users};
 
 async fn link(house: &House) -> Option<Secret<String>> {
-    house.operator::<Claim>(()).write(setup::issue_link).await.unwrap()
+    house.operator::<Claim>(()).write(|tx| setup::issue_link(tx, UUID)).await.unwrap()
 }
 
 async fn claim(house: &House, code: &Secret<String>) -> Result<Begun> {
@@ -41,7 +41,8 @@ async fn the_link_works_once_and_nobody_claims_twice() {
     assert_eq!(outcome(&claim(&house, &code).await), Some(Kind::NotFound));
     assert!(link(&house).await.is_none(), "a claimed instance prints no link");
     let gate = house.operator::<Claim>(());
-    let again = setup::claim_as_operator(&gate, email("b@shop.example"), name("B"), secret(PASSPHRASE)).await;
+    let again =
+        setup::claim_as_operator(&gate, UUID, email("b@shop.example"), name("B"), secret(PASSPHRASE)).await;
     assert_eq!(outcome(&again), Some(Kind::Conflict));
 }
 
@@ -70,7 +71,7 @@ async fn the_operator_claims_with_a_factor_made_on_the_spot() {
     let house = House::start();
     let gate = house.operator::<Claim>(());
     let claimed =
-        setup::claim_as_operator(&gate, email(OWNER), name("Owner"), secret(PASSPHRASE)).await.unwrap();
+        setup::claim_as_operator(&gate, UUID, email(OWNER), name("Owner"), secret(PASSPHRASE)).await.unwrap();
     assert_eq!(claimed.recovery_codes.len(), 10);
     assert!(
         claimed.totp.url.starts_with("otpauth://totp/Testkeep:owner%40shop.example?"),
