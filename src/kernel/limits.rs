@@ -245,6 +245,10 @@ pub const ITEMS_MAX: i64 = 1_000_000;
 pub const HISTORY_RUNS: i64 = 200;
 /// Bytes of one file of evidence.
 pub const EVIDENCE_BYTES_MAX: u64 = 25 * 1024 * 1024;
+/// Files of one upload of evidence.
+pub const EVIDENCE_FILES_MAX: usize = 20;
+/// Fields beside the files of one upload.
+pub const UPLOAD_FIELDS_MAX: usize = 50;
 /// Bytes of all evidence of a project.
 pub const EVIDENCE_PROJECT_BYTES_MAX: i64 = 20 * 1024 * 1024 * 1024;
 /// Characters of a file's name.

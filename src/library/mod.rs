@@ -8,3 +8,5 @@ pub mod projects;
 pub mod suites;
 
 pub mod cases;
+
+pub mod evidence;

@@ -1,7 +1,7 @@
 //! The table of all routes: one line per slice, and the tests walk the same list.
 
 use super::status;
-use crate::library::{cases, projects, suites};
+use crate::library::{cases, evidence, projects, suites};
 use crate::people;
 use crate::running::{results, runs};
 use crate::web::assets;
@@ -16,6 +16,7 @@ pub fn table() -> Vec<Route> {
         projects::routes(),
         suites::routes(),
         cases::routes(),
+        evidence::routes(),
         runs::routes(),
         results::routes(),
     ]

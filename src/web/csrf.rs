@@ -28,11 +28,36 @@ pub const FIELD: &str = "_csrf";
 /// Header that carries the token when a script sends.
 pub const HEADER: &str = "x-csrf-token";
 
-/// The token that belongs to a cookie: its keyed digest, so that it proves the cookie without being it.
+/// A token that belongs to a cookie: its keyed digest, so that it proves the cookie without being it.
+///
+/// Masked anew each time, since a text that stood unchanged in compressed pages could be guessed from their length.
 pub fn token(cookie: &str) -> String {
+    let mut masked = [0; 2 * DIGEST_BYTES];
+    getrandom::fill(&mut masked[..DIGEST_BYTES]).expect("the system gives random bytes");
+    let (mask, covered) = masked.split_at_mut(DIGEST_BYTES);
+    covered.copy_from_slice(&digest(cookie));
+    covered.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= *mask);
+    BASE64URL_NOPAD.encode(&masked)
+}
+
+/// Bytes of the digest under the mask.
+const DIGEST_BYTES: usize = 32;
+
+fn digest(cookie: &str) -> [u8; DIGEST_BYTES] {
     let mut mac = <Hmac<Sha256>>::new_from_slice(cookie.as_bytes()).expect("HMAC takes any key length");
     mac.update(b"csrf");
-    BASE64URL_NOPAD.encode(&mac.finalize().into_bytes())
+    mac.finalize().into_bytes().into()
+}
+
+/// Whether a token was made for this cookie.
+fn belongs(token: &str, cookie: &str) -> bool {
+    let Ok(mut masked) = BASE64URL_NOPAD.decode(token.as_bytes()) else { return false };
+    if masked.len() != 2 * DIGEST_BYTES {
+        return false;
+    }
+    let (mask, covered) = masked.split_at_mut(DIGEST_BYTES);
+    covered.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= *mask);
+    bool::from(covered.ct_eq(&digest(cookie)))
 }
 
 /// A cookie that this answer must set, because its forms are bound to it.
@@ -95,8 +120,7 @@ async fn prove(request: &mut ServiceRequest) -> Result<()> {
         Some(header) => header.to_str().ok().map(str::to_owned),
         None => token_in_body(request).await?,
     };
-    let matches = sent.is_some_and(|sent| sent.as_bytes().ct_eq(token(&cookie).as_bytes()).into());
-    if matches { Ok(()) } else { Err(stale()) }
+    if sent.is_some_and(|sent| belongs(&sent, &cookie)) { Ok(()) } else { Err(stale()) }
 }
 
 fn stale() -> Error {
@@ -206,4 +230,20 @@ fn token_of_part((head, content): (&str, &str)) -> Option<String> {
         line.starts_with("content-disposition:") && line.contains(&format!("name=\"{FIELD}\""))
     });
     is_token.then(|| content.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_never_looks_the_same_and_belongs_to_one_cookie() {
+        let (one, other) = (token("a"), token("a"));
+        assert_ne!(one, other);
+        assert!(belongs(&one, "a") && belongs(&other, "a"));
+        assert!(!belongs(&one, "b"));
+        for forged in ["", "AAAA", "%", &BASE64URL_NOPAD.encode(&[0; 64]), &one[..85]] {
+            assert!(!belongs(forged, "a"), "{forged}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ pub mod csrf;
 pub mod filters;
 pub mod forms;
 pub mod layout;
+pub mod upload;
 pub mod visit;
 
 pub mod dialect;

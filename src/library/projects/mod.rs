@@ -7,13 +7,17 @@ mod sql;
 
 pub use api::{Api, routes};
 
-use crate::kernel::access::{InProject, ProjectAdmin, ProjectKeep, ProjectList, ProjectView, Read, Write};
+use crate::kernel::access::{
+    InProject, Permission, Project as ProjectScope, ProjectAdmin, ProjectKeep, ProjectList, ProjectView,
+    Read, Write,
+};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::ProjectId;
 use crate::kernel::time::Timestamp;
 use crate::kernel::words::words;
 use crate::library::text::{self, Title};
+use crate::web::layout::ProjectHead;
 
 const CREATED: Event = Event::new("project.created", "A project was created.");
 const CHANGED: Event = Event::new("project.changed", "A project got another name or description.");
@@ -131,4 +135,14 @@ pub fn reopen(tx: Write<'_, ProjectKeep>) -> Result<Audited<'_, Project>> {
 /// The key of the project of this transaction.
 pub fn key(tx: impl InProject) -> Result<String> {
     sql::key(tx)
+}
+
+/// The project as the frame of a page names it.
+pub fn head(tx: impl InProject) -> Result<ProjectHead> {
+    Ok(sql::head(tx)?.0)
+}
+
+/// Whether the actor may do this here and the project is not put away: for showing a button.
+pub fn offers<P: Permission<Scope = ProjectScope>>(tx: impl InProject) -> Result<bool> {
+    Ok(tx.may::<P>() && sql::head(tx)?.1 == State::Active)
 }

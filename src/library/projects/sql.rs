@@ -5,6 +5,7 @@ use crate::kernel::access::{Actor, InProject, ProjectAdmin, ProjectKeep, Project
 use crate::kernel::error::Result;
 use crate::kernel::sql::{self, FromRow, Row, named_params};
 use crate::library::text::Title;
+use crate::web::layout::ProjectHead;
 
 /// Adds a project, unless its key is taken.
 pub(super) fn insert(
@@ -77,6 +78,22 @@ pub(super) fn key(tx: impl InProject) -> Result<String> {
     let Key(key) =
         tx.only("SELECT key FROM projects WHERE id = :project", named_params! { ":project": tx.project() })?;
     Ok(key)
+}
+
+/// Its key and name, and whether it is worked in.
+pub(super) fn head(tx: impl InProject) -> Result<Head> {
+    tx.only(
+        "SELECT key, name, state FROM projects WHERE id = :project",
+        named_params! { ":project": tx.project() },
+    )
+}
+
+pub(super) struct Head(pub(super) ProjectHead, pub(super) State);
+
+impl FromRow for Head {
+    fn from_row(row: &Row<'_>) -> sql::Result<Head> {
+        Ok(Head(ProjectHead { key: row.get("key")?, name: row.get("name")? }, row.get("state")?))
+    }
 }
 
 struct Key(String);

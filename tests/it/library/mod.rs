@@ -2,6 +2,7 @@
 
 mod api;
 mod cases;
+mod evidence;
 mod projects;
 mod suites;
 

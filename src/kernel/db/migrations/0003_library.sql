@@ -6,6 +6,7 @@ CREATE TABLE projects (
   state       TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'archived')),
   last_case   INTEGER NOT NULL DEFAULT 0,     -- the highest number given to a case; never goes back
   last_run    INTEGER NOT NULL DEFAULT 0,
+  evidence_bytes INTEGER NOT NULL DEFAULT 0,  -- of all attached files; the same bytes count each time
   created_at  INTEGER NOT NULL
 ) STRICT;
 
