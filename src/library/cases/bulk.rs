@@ -82,6 +82,7 @@ pub struct Maker<'t> {
     now: Timestamp,
     next: i64,
     made: i64,
+    first: Option<CaseId>,
     by_suite: HashMap<SuiteId, i64>,
     insert: Prepared<'t>,
     insert_revision: Prepared<'t>,
@@ -101,6 +102,7 @@ impl<'t> Maker<'t> {
             now: tx.now(),
             next: last + 1,
             made: 0,
+            first: None,
             by_suite: HashMap::new(),
             insert: tx.prepare(
                 "INSERT INTO cases (project_id, number, suite_id, position, title, kind, automation_key,
@@ -124,11 +126,18 @@ impl<'t> Maker<'t> {
         self.next += 1;
         self.made += 1;
         *self.by_suite.entry(suite).or_default() += 1;
+        self.first.get_or_insert(CaseId(id));
         Ok(Known { id: CaseId(id), number, revision: 1, has_result: true })
     }
 
-    /// Stores the counts; answers how many cases were made.
+    /// Stores the counts and lets the cases be found by their words; answers how many were made.
     pub fn finish(self) -> Result<i64> {
+        // All at once: the index of words is written out after each statement that touches it.
+        self.tx.run(
+            "INSERT INTO cases_search (rowid, title, automation_key)
+             SELECT id, title, automation_key FROM cases WHERE id >= :first AND project_id = :project",
+            named_params! { ":first": self.first.unwrap_or(CaseId(i64::MAX)), ":project": self.project },
+        )?;
         self.tx.run(
             "UPDATE projects SET last_case = :last WHERE id = :project",
             named_params! { ":last": self.next - 1, ":project": self.project },

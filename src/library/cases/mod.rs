@@ -160,6 +160,7 @@ pub fn create<'t>(tx: Write<'t, CaseWrite>, suite: SuiteId, draft: &Draft) -> Re
     refuse_taken_key(tx, draft, None)?;
     let number = sql::take_numbers(tx, 1)?;
     let case = sql::insert(tx, number, suite, draft)?;
+    sql::index_words(tx, &case)?;
     sql::insert_revision(tx, case.id, 1, draft)?;
     suites::count_cases(tx, suite, 1)?;
     tx.audited(CREATED.of(case.id).and(suite), case)
@@ -181,8 +182,7 @@ pub fn edit<'t>(
         return Ok(tx.quiet(Quiet::Unchanged, case));
     }
     refuse_taken_key(tx, draft, Some(case.id))?;
-    let changed = sql::set_revision(tx, case.id, base + 1, draft)?;
-    sql::insert_revision(tx, case.id, base + 1, draft)?;
+    let changed = revise(tx, &case, draft)?;
     tx.audited(CHANGED.of(case.id).count("revision", base + 1), changed)
 }
 
@@ -191,10 +191,9 @@ pub fn restore(tx: Write<'_, CaseWrite>, number: i64, revision: i64) -> Result<A
     let case = one(tx, number)?;
     let earlier = sql::revision(tx, case.id, revision)?.ok_or_else(|| no_such_revision(number, revision))?;
     let draft = Draft::again(&case, earlier);
-    let newest = case.revision + 1;
-    let restored = sql::set_revision(tx, case.id, newest, &draft)?;
-    sql::insert_revision(tx, case.id, newest, &draft)?;
-    tx.audited(RESTORED.of(case.id).count("from", revision).count("revision", newest), restored)
+    let restored = revise(tx, &case, &draft)?;
+    let entry = RESTORED.of(case.id).count("from", revision).count("revision", restored.revision);
+    tx.audited(entry, restored)
 }
 
 /// Moves a case to the end of another suite.
@@ -254,6 +253,16 @@ pub fn revision(tx: impl InProject, number: i64, revision: i64) -> Result<Revisi
 pub fn revisions(tx: Read<'_, ProjectView>, number: i64) -> Result<Vec<Revision>> {
     let case = one(tx, number)?;
     sql::revisions(tx, case.id)
+}
+
+/// Gives a case its next revision and lets it be found by the new words.
+fn revise(tx: Write<'_, CaseWrite>, case: &Case, draft: &Draft) -> Result<Case> {
+    let next = case.revision + 1;
+    sql::forget_words(tx, case)?;
+    let revised = sql::set_revision(tx, case.id, next, draft)?;
+    sql::index_words(tx, &revised)?;
+    sql::insert_revision(tx, case.id, next, draft)?;
+    Ok(revised)
 }
 
 fn refuse_taken_key(tx: Write<'_, CaseWrite>, draft: &Draft, own: Option<CaseId>) -> Result<()> {

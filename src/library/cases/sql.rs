@@ -54,6 +54,25 @@ pub(super) fn insert(tx: Write<'_, CaseWrite>, number: i64, suite: SuiteId, draf
     )
 }
 
+/// Lets a new case be found by its words.
+pub(super) fn index_words(tx: Write<'_, CaseWrite>, case: &Case) -> Result<()> {
+    tx.run(
+        "INSERT INTO cases_search (rowid, title, automation_key) VALUES (:case, :title, :key)",
+        named_params! { ":case": case.id, ":title": case.title, ":key": case.automation_key },
+    )
+    .map(drop)
+}
+
+/// Forgets the words of a case, which must be those it was found by.
+pub(super) fn forget_words(tx: Write<'_, CaseWrite>, case: &Case) -> Result<()> {
+    tx.run(
+        "INSERT INTO cases_search (cases_search, rowid, title, automation_key)
+         VALUES ('delete', :case, :title, :key)",
+        named_params! { ":case": case.id, ":title": case.title, ":key": case.automation_key },
+    )
+    .map(drop)
+}
+
 /// Appends a revision.
 pub(super) fn insert_revision(
     tx: Write<'_, CaseWrite>,
