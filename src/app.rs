@@ -5,6 +5,7 @@
 mod first;
 mod house;
 
+pub use first::kit;
 pub use house::{House, is_there, unlock};
 
 use crate::jobs::{Jobs, table};
@@ -47,9 +48,8 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_clear = listen::speaks_cleartext(&options)?;
     let held = hold::hold(&options.data)?;
-    let now = clock.now();
     let house = House::open_or_make(&options, unlock, clock)?;
-    let first::First { code, kit } = first::first(&house, now).await?;
+    let first::First { code, kit } = first::first(&house).await?;
     // The clock of the system, always: strangers judge the certificate by theirs.
     let tls = if is_clear { None } else { Some(Tls::open(&options, Clock::System)?) };
 

@@ -7,6 +7,7 @@ use crate::keeping::keys;
 use crate::kernel::access::InstanceKeep;
 use crate::kernel::error::Result;
 use crate::kernel::keyring::{Keyring, SlotKind, Unlock};
+use crate::kernel::limits;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -55,7 +56,7 @@ pub async fn run(command: Key, house: &House, output: Output) -> Result<()> {
             change(house, move |keyring| keyring.add_slot(&Unlock::KeyFile(path))).await?
         }
         Key::SetPassphrase => {
-            let passphrase = unlock::new_passphrase()?;
+            let passphrase = unlock::new_passphrase(limits::UNLOCK_PASSPHRASE_CHARS_MIN)?;
             change(house, move |keyring| keyring.replace_slot(&Unlock::Passphrase(passphrase))).await?;
         }
         Key::Remove { way } => {

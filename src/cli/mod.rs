@@ -2,17 +2,24 @@
 //! pages call too, and prints the answer; none has rules of its own.
 
 mod audit;
+mod backup;
 mod client;
 mod flags;
 mod health;
 mod key;
 mod output;
+mod progress;
+mod project;
 mod serve;
+mod setup;
+mod token;
 mod unlock;
 mod upload;
+mod user;
 
 use crate::app::House;
 use crate::kernel::error::Result;
+use crate::kernel::options::Options;
 use clap::{Parser, Subcommand};
 use flags::Flags;
 use output::Output;
@@ -35,6 +42,23 @@ struct Cli {
 enum Command {
     /// Start the instance; makes a new one in an empty data folder.
     Serve(serve::Serve),
+    /// Claim an instance without a browser: make its first owner and its recovery kit.
+    Setup(setup::Setup),
+    /// Back everything up, read it back and sign it, while the instance goes on working.
+    Backup(backup::Backup),
+    /// Read the newest backup back and check all receipts.
+    Verify(backup::Verify),
+    /// Bring an instance back from its backups, with its recovery kit.
+    Restore(backup::Restore),
+    /// Projects.
+    #[command(subcommand)]
+    Project(project::Project),
+    /// People of the instance.
+    #[command(subcommand)]
+    User(user::User),
+    /// Service tokens, for pipelines.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Send report files to an instance, over HTTPS.
     Upload(upload::Upload),
     /// Print one hash over all user data: equal for equal data.
@@ -77,9 +101,12 @@ fn run(cli: Cli, output: Output) -> Result<()> {
             Command::Serve(serve) => serve::run(serve, options).await,
             Command::Upload(upload) => upload::run(upload, output).await,
             Command::Health(health) => health::run(health, &options, output).await,
+            Command::Setup(setup) => setup::run(setup, &options, output).await,
+            Command::Verify(verify) => backup::verify(verify, &options, output).await,
+            Command::Restore(restore) => backup::restore(restore, &options, output).await,
             command => {
                 let house = unlock::house(&options)?;
-                let outcome = inside(command, &house, output).await;
+                let outcome = inside(command, &house, &options, output).await;
                 house.close().await;
                 outcome
             }
@@ -88,8 +115,12 @@ fn run(cli: Cli, output: Output) -> Result<()> {
 }
 
 /// Commands that work on an instance that is there.
-async fn inside(command: Command, house: &House, output: Output) -> Result<()> {
+async fn inside(command: Command, house: &House, options: &Options, output: Output) -> Result<()> {
     match command {
+        Command::Backup(backup) => backup::back_up(backup, house, output).await,
+        Command::Project(project) => project::run(project, house, output).await,
+        Command::User(user) => user::run(user, house, options, output).await,
+        Command::Token(token) => token::run(token, house, output).await,
         Command::Digest => audit::digest(house, output).await,
         Command::Audit(audit) => audit::run(audit, house, output).await,
         Command::Key(key) => key::run(key, house, output).await,

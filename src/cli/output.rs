@@ -2,6 +2,7 @@
 
 use crate::kernel::error::Error;
 use serde::Serialize;
+use std::io::{ErrorKind, Write as _, stdout};
 
 /// How the answer of a command is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,11 +17,11 @@ impl Output {
     /// Prints the answer: as JSON, or in the words that `text` finds for it.
     pub fn print<T: Serialize>(self, answer: &T, text: impl FnOnce(&T) -> String) {
         match self {
-            Output::Text => println!("{}", text(answer).trim_end()),
+            Output::Text => say(text(answer).trim_end()),
             Output::Json => {
                 let json =
                     serde_json::to_string_pretty(answer).expect("an answer has no maps without text keys");
-                println!("{json}");
+                say(&json);
             }
         }
     }
@@ -43,6 +44,14 @@ impl Output {
         if appearance.code == "internal" {
             eprintln!("          {error:?}");
         }
+    }
+}
+
+/// Writes a line to standard output. Whoever has stopped reading, as `head` does, has read enough.
+pub fn say(line: &str) {
+    let written = writeln!(stdout(), "{line}");
+    if let Some(cause) = written.err().filter(|cause| cause.kind() != ErrorKind::BrokenPipe) {
+        eprintln!("testkeep: The answer could not be written: {cause}.");
     }
 }
 

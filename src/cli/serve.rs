@@ -1,6 +1,6 @@
 //! `testkeep serve`: starts the instance and answers until it is asked to stop.
 
-use super::unlock;
+use super::{output::say, unlock};
 use crate::app::{self, Running};
 use crate::kernel::error::Result;
 use crate::kernel::keyring::Unlock;
@@ -11,6 +11,8 @@ use clap::Args;
 
 /// Starts the instance; makes a new one in an empty data folder.
 #[derive(Args, Debug)]
+#[command(after_help = "It answers until SIGTERM or Ctrl-C, finishes what has begun, and ends with 0.\n\n  \
+    testkeep serve --data /var/lib/testkeep --listen 0.0.0.0:8443")]
 pub struct Serve {}
 
 /// Answers until SIGTERM or SIGINT.
@@ -26,21 +28,22 @@ pub async fn run(_: Serve, options: Options) -> Result<()> {
 /// What a person at the terminal needs to go on: on stdout, apart from the log.
 fn greet(running: &Running, made_with: Option<&Unlock>) {
     if let Some(Unlock::KeyFile(path)) = made_with {
-        println!("This instance is new. Everything in it is encrypted under the key in");
-        println!("  {}", path.display());
-        println!("Whoever has that file and the data folder can read everything; without it nobody can.");
-        println!(
-            "Keep a copy away from this machine. The set-up shows a recovery kit to write down as well."
-        );
-        println!();
+        say(&format!(
+            "This instance is new. Everything in it is encrypted under the key in\n  {}\n\
+             Whoever has that file and the data folder can read everything; without it nobody can.\n\
+             Keep a copy away from this machine. The set-up shows a recovery kit to write down as well.\n",
+            path.display()
+        ));
     }
-    println!("Testkeep answers at {}", running.url());
+    say(&format!("Testkeep answers at {}", running.url()));
     if let Some(fingerprint) = running.fingerprint() {
-        println!("Certificate SHA-256 {fingerprint}");
+        say(&format!("Certificate SHA-256 {fingerprint}"));
     }
     if let Some(code) = &running.setup_code {
-        println!();
-        println!("Nobody has set this instance up yet. Open this link; it works once, for a day:");
-        println!("  {}/setup?code={}", running.url(), code.expose());
+        say(&format!(
+            "\nNobody has set this instance up yet. Open this link; it works once, for a day:\n  {}/setup?code={}",
+            running.url(),
+            code.expose()
+        ));
     }
 }

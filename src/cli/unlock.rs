@@ -35,15 +35,15 @@ pub fn prompt(question: &str) -> Result<Secret<String>> {
     rpassword::prompt_password(question).map(Secret::new).map_err(Error::internal)
 }
 
-/// Asks twice for a new passphrase.
-pub fn new_passphrase() -> Result<Secret<String>> {
+/// Asks twice for a new passphrase of at least so many characters.
+pub fn new_passphrase(chars_min: usize) -> Result<Secret<String>> {
     let first = prompt("New passphrase: ")?;
     let second = prompt("Once more: ")?;
     if first != second {
         return Err(Error::invalid("The two passphrases differ; nothing was changed."));
     }
-    if first.expose().chars().count() < crate::kernel::limits::UNLOCK_PASSPHRASE_CHARS_MIN {
-        return Err(Error::invalid("A passphrase that opens the instance needs at least 16 characters.")
+    if first.expose().chars().count() < chars_min {
+        return Err(Error::invalid(format!("This passphrase needs at least {chars_min} characters."))
             .hint("Five or six words that you did not find in a book are a good one."));
     }
     Ok(first)

@@ -2,11 +2,11 @@
 //!
 //! Talks HTTP like any other client; it opens no data folder and needs no key.
 
-use super::client;
 use super::output::Output;
+use super::{client, progress};
 use crate::kernel::error::{Error, Result};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
@@ -60,7 +60,7 @@ pub async fn run(upload: Upload, output: Output) -> Result<()> {
     let total = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
     let mut wait = WAIT_FIRST;
     for remaining in (0..TRIES_MAX).rev() {
-        let bar = bar(total, output);
+        let bar = progress::bytes(total, output);
         let request = http
             .post(address.clone())
             .bearer_auth(token.expose())
@@ -114,14 +114,6 @@ fn form(files: &[(String, bytes::Bytes)], bar: &ProgressBar) -> Result<Form> {
         form = form.part("file", part.mime_str("application/xml").map_err(Error::internal)?);
     }
     Ok(form)
-}
-
-fn bar(total: u64, output: Output) -> ProgressBar {
-    if output == Output::Json {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:32} {bytes} of {total_bytes}, {eta} left");
-    ProgressBar::new(total).with_style(style.expect("the template is one of ours"))
 }
 
 async fn finish(answer: reqwest::Response, output: Output) -> Result<()> {

@@ -3,3 +3,4 @@
 pub mod backup;
 pub mod backups;
 pub mod keys;
+pub mod recovery;

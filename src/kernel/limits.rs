@@ -88,6 +88,8 @@ pub const UNLOCK_PASSES_MAX: u32 = 16;
 pub const UNLOCK_LANES_MAX: u32 = 16;
 /// Bytes of a keyring.
 pub const KEYRING_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes of a printed recovery kit that are read; it has about 1,200.
+pub const KIT_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of a key file: 64 digits and some white space.
 pub const KEY_FILE_BYTES_MAX: u64 = 1024;
 /// The largest form without files, in bytes. A case with two hundred long steps fits.

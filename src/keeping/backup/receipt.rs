@@ -24,7 +24,7 @@ pub struct Identity {
     pub instance: String,
     /// Host name for the snapshot: explicit, or the engine would publish the machine's own.
     pub host: String,
-    /// Signs receipts; its public half stands in the recovery kit.
+    /// Signs receipts. It lies in the key ring, which the recovery kit opens.
     pub signing: SigningKey,
 }
 

@@ -17,7 +17,9 @@ use crate::kernel::secret::Secret;
 use data_encoding::HEXLOWER;
 use ed25519_dalek::VerifyingKey;
 use rustic_core::repofile::MasterKey;
-use rustic_core::{Credentials, LocalDestination, LsOptions, RepositoryBackends, RestoreOptions};
+use rustic_core::{
+    Credentials, LocalDestination, LsOptions, OpenStatus, Repository, RepositoryBackends, RestoreOptions,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -54,6 +56,30 @@ pub struct Found {
     pub job: Job,
 }
 
+impl Found {
+    /// The newest backup.
+    pub fn newest(&self) -> Result<&Receipt> {
+        self.receipts.last().ok_or_else(|| {
+            Error::not_found("There is no backup: the target holds no receipt.")
+                .hint("Name the folder of another copy of the repository, if there is one.")
+        })
+    }
+
+    /// The backup of this number.
+    pub fn numbered(&self, number: u64) -> Result<&Receipt> {
+        self.receipts.iter().find(|receipt| receipt.number == number).ok_or_else(|| {
+            let newest = self.receipts.last().map_or(0, |receipt| receipt.number);
+            Error::not_found(format!("There is no backup {number}; the newest is {newest}."))
+        })
+    }
+
+    pub(super) fn open(&self) -> Result<Repository<OpenStatus>> {
+        let backends = RepositoryBackends::new(Arc::new(Target::folder(&self.job.folder)), None);
+        let master = serde_json::from_slice(self.job.master.expose()).map_err(Error::internal)?;
+        open(&backends, &Credentials::Masterkey(master)).map_err(reported)
+    }
+}
+
 /// What the child needs. It comes over its standard input: arguments show in process lists.
 #[derive(Serialize, Deserialize)]
 struct Order {
@@ -65,8 +91,8 @@ struct Order {
 
 /// Opens the repository in `folder` on a machine that knows nothing of the instance.
 ///
-/// `public_key` stands in the recovery kit. Without it the receipts are held against the key that
-/// lies beside them: that finds damage, and not somebody who exchanged both.
+/// Without `public_key` the receipts are held against the key that lies beside them: that finds damage,
+/// and not somebody who exchanged both. `keeping::recovery` asks the key ring, which finds that too.
 pub fn find(folder: &Path, password: &Secret<String>, public_key: Option<&VerifyingKey>) -> Result<Found> {
     let target = Target::folder(folder);
     let mark = Mark::read(&target)?.ok_or_else(|| {
@@ -79,7 +105,17 @@ pub fn find(folder: &Path, password: &Secret<String>, public_key: Option<&Verify
     let public_key = *public_key.unwrap_or(&beside);
     let chain = Chain::load(None, target.storage(), &public_key)?;
     let backends = RepositoryBackends::new(Arc::new(target), None);
-    let repo = open(&backends, &Credentials::password(password.expose())).map_err(reported)?;
+    let repo = open(&backends, &Credentials::password(password.expose())).map_err(|cause| {
+        if !cause.is_incorrect_password() {
+            return reported(cause);
+        }
+        Error::unauthenticated(format!("This recovery kit does not open {}.", folder.display())).hint(
+            format!(
+                "The backups there are of the instance with the number {}; the number stands on its kit.",
+                mark.instance
+            ),
+        )
+    })?;
     let job = Job { folder: folder.to_owned(), master: sealed(&repo.key())? };
     Ok(Found { instance: mark.instance, public_key, receipts: chain.receipts, job })
 }

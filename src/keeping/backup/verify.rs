@@ -5,11 +5,12 @@
 use super::engine::Engine;
 use super::manifest::{Manifest, ROOT, sha256};
 use super::receipt::Receipt;
+use super::restore::Found;
 use super::{caught, reported};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
 use rustic_core::repofile::SnapshotFile;
-use rustic_core::{CheckOptions, IndexedFull, LsOptions, Repository};
+use rustic_core::{CheckOptions, IndexedFull, LsOptions, OpenStatus, Repository};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -59,16 +60,7 @@ impl Engine {
     /// Reads every pack and compares every hash.
     pub fn check(&self) -> Result<Findings> {
         let _turn = self.turn()?;
-        let repo = self.open_ours(&Arc::default())?;
-        let results = caught(|| repo.check(CheckOptions::default().read_data(true)).map_err(reported))?;
-        let mut findings = Findings::default();
-        for (level, finding) in results.0 {
-            // The type of the level is not exported; the text of its name is what there is.
-            let is_error = format!("{level:?}") == "Error";
-            let list = if is_error { &mut findings.errors } else { &mut findings.warnings };
-            list.push(finding.to_string());
-        }
-        Ok(findings)
+        check(&self.open_ours(&Arc::default())?)
     }
 
     /// Reads back everything: all packs, the chain of receipts, and whether the newest backup is
@@ -77,35 +69,80 @@ impl Engine {
         let chain = self.chain()?;
         let receipt = chain.newest()?.clone();
         let mut findings = self.check().unwrap_or_else(|error| Findings::of(&error));
-        let manifest = caught(|| self.read_back(&receipt));
-        let manifest = manifest.map_err(|error| findings.errors.push(error.sentence().to_owned())).ok();
         for number in &chain.lost_at_target {
             findings.warnings.push(format!("The target has lost its copy of receipt {number}."));
         }
-        if receipt.blobs_missing > 0 {
-            let count = receipt.blobs_missing;
-            findings.warnings.push(format!("{count} attached files were missing when the backup was made."));
-        }
-        Ok(Proof { receipt, receipts: chain.receipts.len() as u64, manifest, findings })
+        let read = || read_back(&self.open_ours(&Arc::default())?.to_indexed().map_err(reported)?, &receipt);
+        let manifest = caught(read);
+        Ok(proof(receipt, chain.receipts.len(), manifest, findings))
     }
+}
 
-    fn read_back(&self, receipt: &Receipt) -> Result<Manifest> {
-        let repo = self.open_ours(&Arc::default())?.to_indexed().map_err(reported)?;
-        let all = repo.get_all_snapshots().map_err(reported)?;
-        let found = all.into_iter().find(|snapshot| snapshot.id.to_hex().as_str() == receipt.snapshot);
-        let number = receipt.number;
-        let found = found.ok_or_else(|| {
-            Error::invalid(format!("The newest backup, number {number}, is not at the target any more."))
-                .hint("The target may have been set back to an older state. Make a new backup now.")
-        })?;
-        if found.tree.to_hex().as_str() != receipt.tree {
-            return Err(Error::invalid(format!(
-                "The snapshot of backup {number} is not the one that was signed."
-            )));
+/// The same for a repository that was found on a machine without the instance. Takes no turn: no
+/// server of this machine works on it.
+pub fn verify_found(found: &Found) -> Result<Proof> {
+    let receipt = found.newest()?.clone();
+    let findings = found.open().and_then(|repo| check(&repo)).unwrap_or_else(|error| Findings::of(&error));
+    let manifest = caught(|| read_back(&found.open()?.to_indexed().map_err(reported)?, &receipt));
+    Ok(proof(receipt, found.receipts.len(), manifest, findings))
+}
+
+/// The wrapped keys in a backup, as the manifest says they are.
+pub fn keyring_in(found: &Found, receipt: &Receipt) -> Result<Vec<u8>> {
+    caught(|| {
+        let repo = found.open()?.to_indexed().map_err(reported)?;
+        let manifest = read_back(&repo, receipt)?;
+        let bytes = dumped(&repo, &snapshot_of(&repo, receipt)?, &manifest.keyring.path)?;
+        if sha256(&bytes) != manifest.keyring.sha256 {
+            return Err(Error::invalid("The key ring in the backup came back changed."));
         }
-        let expected = Totals { files: receipt.files, bytes: receipt.bytes };
-        Manifest::parse(&snapshot(&repo, &found, &expected, &receipt.manifest_sha256)?)
+        Ok(bytes)
+    })
+}
+
+/// Reads every pack and compares every hash.
+fn check(repo: &Repository<OpenStatus>) -> Result<Findings> {
+    let results = caught(|| repo.check(CheckOptions::default().read_data(true)).map_err(reported))?;
+    let mut findings = Findings::default();
+    for (level, finding) in results.0 {
+        // The type of the level is not exported; the text of its name is what there is.
+        let is_error = format!("{level:?}") == "Error";
+        let list = if is_error { &mut findings.errors } else { &mut findings.warnings };
+        list.push(finding.to_string());
     }
+    Ok(findings)
+}
+
+fn proof(receipt: Receipt, receipts: usize, manifest: Result<Manifest>, mut findings: Findings) -> Proof {
+    let manifest = manifest.map_err(|error| findings.errors.push(error.sentence().to_owned())).ok();
+    if receipt.blobs_missing > 0 {
+        let count = receipt.blobs_missing;
+        findings.warnings.push(format!("{count} attached files were missing when the backup was made."));
+    }
+    Proof { receipt, receipts: receipts as u64, manifest, findings }
+}
+
+/// The manifest of a backup that is at its target as it was signed.
+fn read_back<S: IndexedFull>(repo: &Repository<S>, receipt: &Receipt) -> Result<Manifest> {
+    let found = snapshot_of(repo, receipt)?;
+    let expected = Totals { files: receipt.files, bytes: receipt.bytes };
+    Manifest::parse(&snapshot(repo, &found, &expected, &receipt.manifest_sha256)?)
+}
+
+fn snapshot_of<S: IndexedFull>(repo: &Repository<S>, receipt: &Receipt) -> Result<SnapshotFile> {
+    let all = repo.get_all_snapshots().map_err(reported)?;
+    let found = all.into_iter().find(|snapshot| snapshot.id.to_hex().as_str() == receipt.snapshot);
+    let number = receipt.number;
+    let found = found.ok_or_else(|| {
+        Error::invalid(format!("Backup {number} is not at the target any more."))
+            .hint("The target may have been set back to an older state. Make a new backup now.")
+    })?;
+    if found.tree.to_hex().as_str() != receipt.tree {
+        return Err(Error::invalid(format!(
+            "The snapshot of backup {number} is not the one that was signed."
+        )));
+    }
+    Ok(found)
 }
 
 impl Findings {
@@ -130,15 +167,20 @@ pub(super) fn snapshot<S: IndexedFull>(
         }
     }
     expected.compared("the repository", &listed)?;
-    let path = format!("{ROOT}/manifest.json");
-    let (node, mut manifest) =
-        (repo.node_from_snapshot_and_path(found, &path).map_err(reported)?, Bounded(Vec::new()));
-    repo.dump(&node, &mut manifest).map_err(reported)?;
-    if sha256(&manifest.0) != manifest_sha256 {
+    let manifest = dumped(repo, found, "manifest.json")?;
+    if sha256(&manifest) != manifest_sha256 {
         return Err(Error::invalid("The manifest came back changed.")
             .hint("Run `testkeep verify` to see what is wrong with the repository."));
     }
-    Ok(manifest.0)
+    Ok(manifest)
+}
+
+/// One file of a snapshot, bounded.
+fn dumped<S: IndexedFull>(repo: &Repository<S>, found: &SnapshotFile, name: &str) -> Result<Vec<u8>> {
+    let node = repo.node_from_snapshot_and_path(found, &format!("{ROOT}/{name}")).map_err(reported)?;
+    let mut bytes = Bounded(Vec::new());
+    repo.dump(&node, &mut bytes).map_err(reported)?;
+    Ok(bytes.0)
 }
 
 struct Bounded(Vec<u8>);

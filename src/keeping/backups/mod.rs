@@ -81,6 +81,11 @@ pub fn list(tx: Read<'_, BackupView>) -> Result<Vec<Backup>> {
     sql::newest(tx)
 }
 
+/// Whether a backup was ever begun.
+pub fn is_any(tx: impl Tx) -> Result<bool> {
+    sql::newest(tx).map(|records| !records.is_empty())
+}
+
 /// The newest good one, if there is any.
 pub fn newest_good(tx: impl Tx) -> Result<Option<Backup>> {
     sql::newest_good(tx)

@@ -39,8 +39,6 @@ pub struct NewResult {
     pub output: Option<String>,
     /// What a person says of it.
     pub comment: Option<String>,
-    /// How each step fared, in their order; empty if nobody said.
-    pub steps: Vec<Status>,
 }
 
 /// How a result names its case.
@@ -72,16 +70,7 @@ impl CaseOf {
 impl NewResult {
     /// A bare verdict.
     pub fn new(case: CaseOf, status: Status) -> NewResult {
-        NewResult {
-            case,
-            status,
-            elapsed_ms: None,
-            message: None,
-            stack: None,
-            output: None,
-            comment: None,
-            steps: Vec::new(),
-        }
+        NewResult { case, status, elapsed_ms: None, message: None, stack: None, output: None, comment: None }
     }
 }
 
@@ -139,8 +128,6 @@ pub struct Verdict {
     pub output: Option<String>,
     /// What a person says of it.
     pub comment: Option<String>,
-    /// How each step fared, in their order; empty if nobody said.
-    pub steps: Vec<Status>,
     /// 1 for the first of the item.
     pub attempt: i64,
     /// Who recorded it.

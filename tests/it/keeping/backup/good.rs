@@ -150,7 +150,7 @@ fn t_kf_5_a_blank_machine_restores_with_folder_and_password_alone() {
     let refused = restore::restore(Path::new(PROGRAM), &found.job, &receipt, &place).unwrap_err();
     assert!(refused.sentence().ends_with("elsewhere exists already."), "{refused:?}");
     let refused = restore::find(&folder, &Secret::new("a guess".into()), None).err().unwrap();
-    assert_eq!(refused.sentence(), "The backup repository was made with another password.");
+    assert_eq!(refused.sentence(), format!("This recovery kit does not open {}.", folder.display()));
     let refused = restore::find(&bench.path("home"), &Secret::new(PASSWORD.into()), None).err().unwrap();
     assert!(refused.sentence().ends_with("home holds no backups of Testkeep."), "{refused:?}");
 }

@@ -79,7 +79,7 @@ fn f14_a_target_that_was_set_back_to_an_older_state_is_noticed() {
         fs::write(path, bytes).unwrap();
     }
     let found = bench.engine.verify_latest().unwrap().findings;
-    assert_eq!(found.errors, ["The newest backup, number 2, is not at the target any more."]);
+    assert_eq!(found.errors, ["Backup 2 is not at the target any more."]);
     assert_eq!(found.warnings, ["The target has lost its copy of receipt 2."]);
 }
 

@@ -1,0 +1,169 @@
+//! Recovery: from a repository and a recovery kit to an instance that starts, on a machine that knew nothing.
+//!
+//! The engine's `restore` compares every byte with the signed receipt; this adds what only the kit can
+//! show, and an everyday key. The destination appears whole under its name, or not at all.
+
+use super::backup::manifest::Manifest;
+use super::backup::restore::{self, Found};
+use super::backup::{Proof, Receipt, verify};
+use crate::kernel::access::{AuditView, InstanceKeep, Shell};
+use crate::kernel::audit::{self, Event, Head, Verdict};
+use crate::kernel::durable::{self, trouble};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::instance::Instance;
+use crate::kernel::keyring::{Keyring, RecoverySecret, Unlock};
+use crate::kernel::time::Clock;
+use data_encoding::HEXLOWER;
+use ed25519_dalek::SigningKey;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use std::path::{Path, PathBuf};
+
+const RESTORED: Event = Event::new("instance.restored", "The instance came back from a backup.");
+
+/// Events of this slice.
+pub const EVENTS: &[Event] = &[RESTORED];
+
+/// Prefix of the folder beside the destination in which the instance is put together.
+const STAGING: &str = ".testkeep-restore-";
+
+/// What to bring back, and where.
+pub struct Order {
+    /// Folder of the repository.
+    pub from: PathBuf,
+    /// The data folder to make.
+    pub into: PathBuf,
+    /// The file with the everyday key; made unless it is there.
+    pub key_file: PathBuf,
+    /// Number of the backup; the newest if none is named.
+    pub number: Option<u64>,
+}
+
+/// An instance that came back.
+pub struct Restored {
+    /// The backup it came from.
+    pub receipt: Receipt,
+    /// What was in it.
+    pub manifest: Manifest,
+}
+
+/// Opens a repository with the kit and shows that its receipts were signed by the instance of the kit.
+pub fn find(from: &Path, kit: &RecoverySecret) -> Result<Found> {
+    restore::find(from, &kit.repository_password(), None)
+}
+
+/// Reads the newest backup back, every byte, on a machine that has the kit and no instance.
+pub fn verify(from: &Path, kit: &RecoverySecret) -> Result<Proof> {
+    let found = find(from, kit)?;
+    let mut proof = verify::verify_found(&found)?;
+    if let Err(reason) = vouched(&found, &proof.receipt, kit) {
+        proof.findings.errors.push(reason.sentence().to_owned());
+    }
+    Ok(proof)
+}
+
+/// Brings an instance back. `program` is our own executable: the engine works in a child of its own.
+///
+/// Errors: `Conflict` if the destination exists; whatever goes wrong, it does not exist afterwards.
+pub async fn restore(program: &Path, order: &Order, kit: &RecoverySecret) -> Result<Restored> {
+    let Order { from, into, key_file, number } = order;
+    if into.symlink_metadata().is_ok() {
+        return Err(taken(into));
+    }
+    refuse_inside(into, key_file)?;
+    let found = find(from, kit)?;
+    let receipt = number.map_or_else(|| found.newest(), |number| found.numbered(number))?;
+    vouched(&found, receipt, kit)?;
+
+    let parent = into.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    durable::create_folder(parent)?;
+    // Beside the destination, because a rename is only atomic within one file system.
+    let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(parent);
+    let staging = staging.map_err(|cause| trouble("write in", parent, cause))?;
+    let data = staging.path().join("data");
+    let manifest = restore::restore(program, &found.job, receipt, &data)?;
+
+    let had_key = key_file.exists();
+    let finished = async {
+        open_from_now_on(&data, key_file, kit)?;
+        prove_by_opening(&data, key_file, &manifest, receipt).await?;
+        let moved = renameat_with(CWD, &data, CWD, into, RenameFlags::NOREPLACE);
+        moved.map_err(|cause| match cause {
+            rustix::io::Errno::EXIST => taken(into),
+            cause => trouble("create", into, cause.into()),
+        })?;
+        durable::sync_folder(parent)
+    };
+    if let Err(reason) = finished.await {
+        if !had_key {
+            // Made for a folder that is not there.
+            let _ = std::fs::remove_file(key_file);
+        }
+        return Err(reason);
+    }
+    Ok(Restored { receipt: receipt.clone(), manifest })
+}
+
+fn refuse_inside(into: &Path, key_file: &Path) -> Result<()> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::internal);
+    if absolute(key_file)?.starts_with(absolute(into)?) {
+        return Err(Error::invalid("The key file must not lie inside the data folder.")
+            .hint("Whoever copies the folder would have the data and its key. Choose a place outside it."));
+    }
+    Ok(())
+}
+
+fn taken(into: &Path) -> Error {
+    Error::conflict(format!("{} exists already.", into.display()))
+        .hint("Choose a place that does not exist yet; nothing is ever restored over something else.")
+}
+
+/// The key beside the receipts could have been exchanged together with them. The one in the key ring
+/// could not: nobody makes a key ring that this kit opens.
+fn vouched(found: &Found, receipt: &Receipt, kit: &RecoverySecret) -> Result<()> {
+    let json = verify::keyring_in(found, receipt)?;
+    let keyring = Keyring::open_bytes(&json, &Unlock::Kit(kit.clone()))?;
+    let signing = SigningKey::from_bytes(keyring.backup_signing().expose());
+    if signing.verifying_key() != found.public_key {
+        return Err(Error::invalid("The receipts were not signed by the instance of this recovery kit.")
+            .hint("Somebody exchanged them. Use another copy of the repository, and find out who wrote this one."));
+    }
+    Ok(())
+}
+
+/// Gives the restored instance an everyday key in the place of the one that was lost.
+fn open_from_now_on(data: &Path, key_file: &Path, kit: &RecoverySecret) -> Result<()> {
+    if let Some(folder) = key_file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        durable::create_folder(folder)?;
+    }
+    let mut keyring = Keyring::open(data, &Unlock::Kit(kit.clone()))?;
+    keyring.replace_slot(&Unlock::KeyFile(key_file.to_owned()))?;
+    keyring.save(data)
+}
+
+/// Opens the instance as a start will do it, and compares its audit trail with the end that was signed.
+async fn prove_by_opening(
+    data: &Path,
+    key_file: &Path,
+    manifest: &Manifest,
+    receipt: &Receipt,
+) -> Result<()> {
+    let (instance, shell) = Instance::open(data, &Unlock::KeyFile(key_file.to_owned()), Clock::System)?;
+    let proven = trail_is_whole(&shell, manifest, receipt).await;
+    instance.door.shut_down().await;
+    proven
+}
+
+async fn trail_is_whole(shell: &Shell, manifest: &Manifest, receipt: &Receipt) -> Result<()> {
+    let hash = HEXLOWER.decode(manifest.audit.hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+    let hash = hash.ok_or_else(|| Error::invalid("The manifest names no end of the audit trail."))?;
+    let head = Head { seq: manifest.audit.seq, hash };
+    let gate = shell.operator().gate::<AuditView>(());
+    let verdict = gate.read_at_length(move |tx| audit::verify(tx, Some(&head))).await?;
+    if !matches!(verdict, Verdict::Whole(_)) {
+        return Err(Error::invalid("The audit trail in this backup is not whole, so nothing was restored.")
+            .hint("Try an older backup with --backup, and find out when the trail was broken."));
+    }
+    let number = i64::try_from(receipt.number).unwrap_or(i64::MAX);
+    let gate = shell.operator().gate::<InstanceKeep>(());
+    gate.write(move |tx| tx.audited(RESTORED.alone().count("receipt", number), ())).await
+}
