@@ -105,7 +105,8 @@ async fn claim(
     let ClaimedByOperator { user, totp, recovery_codes } = made?;
     Ok(Claimed {
         user: Owner { id: user.0, email: email.as_str().to_owned(), name: name.as_str().to_owned() },
-        totp: Totp { secret: totp.secret, url: totp.url },
+        // Programs take it as one word; the groups are for people who type.
+        totp: Totp { secret: totp.secret.replace(' ', ""), url: totp.url },
         recovery_codes: recovery_codes.iter().map(|code| code.expose().clone()).collect(),
         recovery_kit: kit.map(|kit| kit.expose().clone()),
         kit_file,
