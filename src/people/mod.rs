@@ -3,6 +3,7 @@
 //! `kernel/access` decides what a role allows and reads the tables; all writes to them are here.
 //! Blank lines keep the modules in the order in which they build on each other.
 
+pub mod days;
 pub mod links;
 pub mod sessions;
 
@@ -40,5 +41,13 @@ pub fn events() -> Vec<&'static Event> {
 
 /// Every route of this area.
 pub fn routes() -> Vec<Route> {
-    [login::routes(), setup::routes(), account::routes()].into_iter().flatten().collect()
+    let slices = [
+        login::routes(),
+        setup::routes(),
+        account::routes(),
+        users::routes(),
+        members::routes(),
+        tokens::routes(),
+    ];
+    slices.into_iter().flatten().collect()
 }

@@ -46,6 +46,18 @@ impl Role {
         }
     }
 
+    /// The word as a page shows it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Role::Owner => "Owner",
+            Role::Manager => "Manager",
+            Role::Tester => "Tester",
+            Role::Automation => "Automation",
+            Role::Viewer => "Viewer",
+            Role::Auditor => "Auditor",
+        }
+    }
+
     /// What the role is for, in one sentence.
     pub fn meaning(self) -> &'static str {
         match self {

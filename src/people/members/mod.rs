@@ -2,7 +2,11 @@
 //!
 //! Owners of the instance reach every project without being members of it.
 
+mod api;
+mod pages;
 mod sql;
+
+pub use api::Api;
 
 use super::links::{self, Whom};
 use super::users::{self, Email, Name, State};
@@ -13,6 +17,7 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::UserId;
 use crate::kernel::secret::Secret;
 use crate::kernel::time::Timestamp;
+use crate::web::routes::Route;
 
 const ADDED: Event = Event::new("member.added", "Somebody became a member of a project.");
 const CHANGED: Event = Event::new("member.changed", "A member of a project got another role or another end.");
@@ -60,6 +65,16 @@ pub struct Membership {
     pub user: UserId,
     /// The code of the link `/invitation?code=…` of somebody new, to be shown this once.
     pub code: Option<Secret<String>>,
+}
+
+/// The routes of members' pages and of their API.
+pub fn routes() -> Vec<Route> {
+    [pages::routes(), api::routes()].into_iter().flatten().collect()
+}
+
+/// Key and name of the project, for the frame of a page.
+fn project_head(tx: impl InProject) -> Result<(String, String)> {
+    sql::project_head(tx)
 }
 
 /// Members of the project, by name.

@@ -28,6 +28,26 @@ pub(super) fn one(tx: impl InProject, user: UserId) -> Result<Option<Member>> {
     )
 }
 
+/// Key and name of the project.
+pub(super) fn project_head(tx: impl InProject) -> Result<(String, String)> {
+    let row: Head = tx.only(
+        "SELECT key, name FROM projects WHERE id = :project",
+        named_params! { ":project": tx.project() },
+    )?;
+    Ok((row.key, row.name))
+}
+
+struct Head {
+    key: String,
+    name: String,
+}
+
+impl FromRow for Head {
+    fn from_row(row: &Row<'_>) -> sql::Result<Head> {
+        Ok(Head { key: row.get("key")?, name: row.get("name")? })
+    }
+}
+
 impl FromRow for Member {
     fn from_row(row: &Row<'_>) -> sql::Result<Member> {
         let state: String = row.get("state")?;

@@ -3,7 +3,10 @@
 //! A personal token acts as its owner, within a reach. A service token belongs to an account made with
 //! it, which holds one role in one project and goes with it.
 
+mod api;
 mod sql;
+
+pub use api::{Api, routes};
 
 use super::users::{self, Name};
 use super::{roles, sessions};

@@ -3,7 +3,12 @@
 //! A person is invited by a link shown once, active, or suspended. What they may do is `roles`; how
 //! they prove who they are is `login`.
 
+mod api;
+mod pages;
 mod sql;
+
+pub use api::Api;
+pub(super) use pages::{LinkPage, role_of};
 
 use super::links::{self, Whom};
 use super::{login, roles, sessions};
@@ -18,6 +23,7 @@ use crate::kernel::limits;
 use crate::kernel::secret::Secret;
 use crate::kernel::time::Timestamp;
 use crate::web::layout::Seen;
+use crate::web::routes::Route;
 
 pub(super) const INVITED: Event = Event::new("user.invited", "A person was invited.");
 const INVITED_AGAIN: Event = Event::new("user.invited_again", "A person was sent another link.");
@@ -179,10 +185,20 @@ pub fn seen(tx: impl Tx) -> Result<Seen> {
     Ok(Seen { instance, name: user.name, email: user.email.unwrap_or_default(), sees_instance })
 }
 
-/// One's own account.
-pub fn own(tx: Read<'_, AccountView>) -> Result<User> {
+/// The account that acts, be it a person's or a program's.
+fn acting(tx: impl Tx) -> Result<User> {
     let id = tx.actor().user().ok_or_else(no_such_user)?;
     sql::by_id(tx, id)?.ok_or_else(no_such_user)
+}
+
+/// The routes of people's pages and of their API.
+pub fn routes() -> Vec<Route> {
+    [pages::routes(), api::routes()].into_iter().flatten().collect()
+}
+
+/// One's own account.
+pub fn own(tx: Read<'_, AccountView>) -> Result<User> {
+    acting(tx)
 }
 
 /// All people, by name.

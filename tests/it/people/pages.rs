@@ -2,7 +2,12 @@
 
 use crate::support::App;
 use crate::support::browser::{Browser, between};
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkeep::kernel::access::ProjectAdmin;
 use testkeep::kernel::limits;
+use testkeep::library::projects::{self, Key, NewProject};
+use testkeep::library::text::Title;
 
 const PASSPHRASE: &str = "kettle orbit walnut copper";
 const EMAIL: &str = "owner@shop.example";
@@ -213,4 +218,143 @@ async fn after_ten_minutes_sensitive_changes_ask_for_a_code() {
     browser.get("/account").await;
     assert_eq!(browser.post("/account/codes", &[]).await.status, 200);
     app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_owner_invites_a_person_who_opens_their_account_and_is_suspended_later() {
+    let app = App::start().await;
+    let mut owner = Browser::new(&app);
+    set_up(&app, &mut owner).await;
+    owner.get("/instance/people/new").await;
+    let person = [("name", "Tess <Tester>"), ("email", "tess@shop.example"), ("role", "")];
+    let invited = owner.post("/instance/people", &person).await;
+    let link = between(&invited.body, "id=\"link\">", "</p>").expect("the link is shown").to_owned();
+    let path = link.strip_prefix(&app.url()).expect("the link leads here");
+    assert!(invited.body.contains("Tess &#60;Tester&#62;") && !invited.body.contains("<Tester>"));
+
+    let mut tess = Browser::new(&app);
+    assert!(tess.get(path).await.body.contains("tess@shop.example"));
+    let code = path.strip_prefix("/invitation?code=").unwrap();
+    let weak = tess.post("/invitation", &[("code", code), ("passphrase", "short"), ("again", "short")]).await;
+    assert_eq!(weak.status, 422);
+    let chosen = [("code", code), ("passphrase", PASSPHRASE), ("again", PASSPHRASE)];
+    assert_eq!(tess.post("/invitation", &chosen).await.location, "/signin/enrol");
+    let (_, codes) = tess.enrol("/signin/enrol").await;
+    assert!(codes.body.contains("Recovery codes"));
+    assert_eq!(tess.get("/account").await.status, 200);
+    assert_eq!(tess.get("/instance/people").await.status, 403);
+    assert_eq!(Browser::new(&app).get(path).await.status, 404, "a link works once");
+
+    let list = owner.get("/instance/people").await;
+    let id = between(&list.body, "href=\"/instance/people/2\"", ">").map(|_| 2).expect("the second person");
+    owner.get(&format!("/instance/people/{id}")).await;
+    let reply = owner.post(&format!("/instance/people/{id}/suspend"), &[]).await;
+    assert_eq!(reply.location, "/instance/people/2");
+    assert_eq!(tess.get("/account").await.location, "/signin?next=/account");
+    owner.get("/instance/people/1").await;
+    assert_eq!(owner.post("/instance/people/1/role", &[("role", "")]).await.status, 409);
+    assert!(owner.get("/instance/people/roles").await.body.contains("Automation"));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_project_gets_members_and_a_service_token() {
+    let app = App::start().await;
+    let mut owner = Browser::new(&app);
+    set_up(&app, &mut owner).await;
+    open_project(&app).await;
+    assert!(owner.get("/p/SHOP/members").await.body.contains("Nobody yet"));
+    owner.get("/p/SHOP/members/new").await;
+    let unknown = [("email", "tess@shop.example"), ("name", ""), ("role", "tester"), ("until", "")];
+    assert!(owner.post("/p/SHOP/members", &unknown).await.body.contains("Give a name to invite them"));
+    let wrong = [unknown[0], ("name", "Tess"), unknown[2], ("until", "soon")];
+    assert!(owner.post("/p/SHOP/members", &wrong).await.body.contains("is no day"));
+    let new = [unknown[0], ("name", "Tess"), unknown[2], ("until", "2026-12-31")];
+    let invited = owner.post("/p/SHOP/members", &new).await;
+    assert!(invited.body.contains("/invitation?code="), "{}", invited.body);
+    let page = owner.get("/p/SHOP/members/2").await;
+    assert!(page.body.contains("value=\"2026-12-31\""));
+    let viewer = [("role", "viewer"), ("until", "")];
+    assert_eq!(owner.post("/p/SHOP/members/2", &viewer).await.location, "/p/SHOP/members");
+    owner.get("/p/SHOP/members/2").await;
+    assert_eq!(owner.post("/p/SHOP/members/2/remove", &[]).await.location, "/p/SHOP/members");
+    assert_eq!(owner.get("/p/SHOP/members/2").await.status, 404);
+
+    owner.get("/p/SHOP/tokens/new").await;
+    let service = [("name", "ci"), ("role", "automation"), ("days", "30")];
+    let issued = owner.post("/p/SHOP/tokens", &service).await;
+    let token = between(&issued.body, "id=\"token\">", "</p>").expect("the token is shown").to_owned();
+    let me = api(&app, &token, Method::GET, "/api/v1/me", None).await;
+    assert_eq!((me.0, &me.1["user"]["kind"], &me.1["user"]["name"]), (200, &"service".into(), &"ci".into()));
+    assert_eq!(api(&app, &token, Method::GET, "/api/v1/projects/SHOP/members", None).await.0, 403);
+    assert_eq!(api(&app, &token, Method::GET, "/api/v1/users", None).await.0, 403);
+    owner.get("/p/SHOP/members").await;
+    assert_eq!(owner.post("/p/SHOP/tokens/1/revoke", &[]).await.location, "/p/SHOP/members#tokens");
+    assert_eq!(api(&app, &token, Method::GET, "/api/v1/me", None).await.0, 401);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn programs_manage_members_and_tokens_over_json() {
+    let app = App::start().await;
+    let mut owner = Browser::new(&app);
+    set_up(&app, &mut owner).await;
+    open_project(&app).await;
+    owner.get("/account/tokens/new").await;
+    let all = [("name", "admin"), ("reach", "everything"), ("project", ""), ("days", "7")];
+    let issued = owner.post("/account/tokens", &all).await;
+    let token = between(&issued.body, "id=\"token\">", "</p>").expect("the token is shown").to_owned();
+    let call = |method, path: &'static str, body| api(&app, &token, method, path, body);
+
+    let members = "/api/v1/projects/SHOP/members";
+    let new = json!({"email": "tess@shop.example", "name": "Tess", "role": "tester", "until": "2026-12-31"});
+    let (status, put) = call(Method::PUT, members, Some(new)).await;
+    assert!(status == 200 && put["invitation"].as_str().unwrap().starts_with("/invitation?code="), "{put}");
+    let (_, listed) = call(Method::GET, members, None).await;
+    assert_eq!(listed["members"][0]["expires_at"], "2027-01-01T00:00:00Z");
+    let odd = json!({"email": "tess@shop.example", "role": "king"});
+    assert_eq!(call(Method::PUT, members, Some(odd)).await.0, 422);
+    let mass = json!({"email": "tess@shop.example", "role": "viewer", "state": "active"});
+    assert_eq!(call(Method::PUT, members, Some(mass)).await.0, 422);
+    assert_eq!(call(Method::DELETE, "/api/v1/projects/SHOP/members/2", None).await.0, 204);
+    assert_eq!(call(Method::DELETE, "/api/v1/projects/SHOP/members/2", None).await.0, 404);
+
+    let tokens = "/api/v1/projects/SHOP/tokens";
+    let (status, service) = call(Method::POST, tokens, Some(json!({"name": "ci", "days": 1}))).await;
+    assert!(status == 201 && service["token"].as_str().unwrap().starts_with("tk_"), "{service}");
+    let (_, listed) = call(Method::GET, tokens, None).await;
+    assert_eq!(
+        (&listed["tokens"][0]["role"], &listed["tokens"][0]["name"]),
+        (&json!("automation"), &json!("ci"))
+    );
+    assert_eq!(call(Method::DELETE, "/api/v1/projects/SHOP/tokens/2", None).await.0, 204);
+
+    let person = json!({"email": "b@shop.example", "name": "B", "role": "auditor"});
+    assert_eq!(call(Method::POST, "/api/v1/users", Some(person.clone())).await.0, 201);
+    assert_eq!(call(Method::POST, "/api/v1/users", Some(person)).await.0, 409);
+    let (_, listed) = call(Method::GET, "/api/v1/users", None).await;
+    assert_eq!(listed["users"].as_array().unwrap().len(), 3);
+    assert!(!listed.to_string().contains("argon2"));
+    app.stop().await;
+}
+
+async fn open_project(app: &App) {
+    let gate = app.house.shell.operator().gate::<ProjectAdmin>(());
+    let new = NewProject {
+        key: Key::new("SHOP").unwrap(),
+        name: Title::new("project", "Shop").unwrap(),
+        description: String::new(),
+    };
+    gate.write(move |tx| projects::create(tx, &new)).await.unwrap();
+}
+
+async fn api(app: &App, token: &str, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+    let request = app.request(method, path).bearer_auth(token);
+    let request = match &body {
+        Some(body) => request.json(body),
+        None => request,
+    };
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
 }
