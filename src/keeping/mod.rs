@@ -1,6 +1,18 @@
 //! Tier 7: the instance looks after itself.
 
 pub mod backup;
+
 pub mod backups;
+
 pub mod keys;
+
 pub mod recovery;
+
+pub mod trail;
+
+use crate::kernel::audit::Event;
+
+/// Every kind of entry that this area causes.
+pub fn events() -> Vec<&'static Event> {
+    [backups::EVENTS, keys::EVENTS, recovery::EVENTS, trail::EVENTS].into_iter().flatten().collect()
+}

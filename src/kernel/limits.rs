@@ -70,6 +70,8 @@ pub const TOKENS_PER_USER_MAX: i64 = 50;
 pub const TOKEN_DAYS_MAX: i64 = 365;
 /// Entries of the audit trail on one page.
 pub const AUDIT_PAGE: i64 = 100;
+/// Entries of the audit trail that an export reads at once.
+pub const AUDIT_EXPORT_CHUNK: i64 = 1_000;
 /// How long a read of a command or a job may keep a connection: verifying, hashing, exporting.
 pub const LONG_READ_DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// How long a job may hold its lease, in milliseconds; after that another process may try.

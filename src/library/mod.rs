@@ -10,3 +10,10 @@ pub mod suites;
 pub mod cases;
 
 pub mod evidence;
+
+use crate::kernel::audit::Event;
+
+/// Every kind of entry that this area causes.
+pub fn events() -> Vec<&'static Event> {
+    [projects::EVENTS, suites::EVENTS, cases::EVENTS, evidence::EVENTS].into_iter().flatten().collect()
+}

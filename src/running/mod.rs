@@ -3,3 +3,10 @@
 pub mod runs;
 
 pub mod results;
+
+use crate::kernel::audit::Event;
+
+/// Every kind of entry that this area causes.
+pub fn events() -> Vec<&'static Event> {
+    [runs::EVENTS, results::EVENTS].into_iter().flatten().collect()
+}

@@ -1,6 +1,7 @@
 //! The table of all routes: one line per slice, and the tests walk the same list.
 
 use super::status;
+use crate::keeping::trail;
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
 use crate::running::{results, runs};
@@ -19,6 +20,7 @@ pub fn table() -> Vec<Route> {
         evidence::routes(),
         runs::routes(),
         results::routes(),
+        trail::routes(),
     ]
     .into_iter()
     .flatten()

@@ -21,6 +21,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Entries older than this one: the cursor of the page before.
     pub before: Option<i64>,
+    /// How many at most; `limits::AUDIT_PAGE` if left out.
+    pub limit: Option<i64>,
 }
 
 /// One entry as a reader sees it.
@@ -52,7 +54,7 @@ impl Line {
     }
 }
 
-/// A page of the whole trail, newest first, `limits::AUDIT_PAGE` entries at most.
+/// A page of the whole trail, newest first.
 pub fn list(tx: Read<'_, AuditView>, filter: &Filter) -> Result<Vec<Line>> {
     select(tx.opened(), None, filter)
 }
@@ -64,22 +66,27 @@ pub fn list_in_project(tx: Read<'_, ProjectAudit>, filter: &Filter) -> Result<Ve
 }
 
 fn select(opened: &Opened<'_>, project: Option<ProjectId>, filter: &Filter) -> Result<Vec<Line>> {
+    // Two statements, so that the trail of one project is found by its index.
+    let place = if project.is_some() { "project_id = :project" } else { ":project IS NULL" };
     row::all(
         opened.conn,
-        "SELECT audit.seq, at, actor, project_id, event, facts,
-                coalesce(address, '') AS address, coalesce(request, '') AS request
-           FROM audit LEFT JOIN audit_sources ON audit_sources.seq = audit.seq
-          WHERE (:project IS NULL OR project_id = :project)
-            AND (:before IS NULL OR audit.seq < :before)
-            AND (:event IS NULL OR substr(event, 1, length(:event)) = :event)
-            AND (:user IS NULL OR actor = 'user:' || :user OR actor GLOB 'user:' || :user || ' *')
-            AND (:since IS NULL OR at >= :since)
-            AND (:until IS NULL OR at < :until)
-          ORDER BY audit.seq DESC
-          LIMIT :limit",
+        &format!(
+            "SELECT audit.seq, at, actor, project_id, event, facts,
+                    coalesce(address, '') AS address, coalesce(request, '') AS request
+               FROM audit LEFT JOIN audit_sources ON audit_sources.seq = audit.seq
+              WHERE {place}
+                AND (:before IS NULL OR audit.seq < :before)
+                AND (:event IS NULL OR substr(event, 1, length(:event)) = :event)
+                AND (:user IS NULL OR actor = 'user:' || :user OR actor GLOB 'user:' || :user || ' *')
+                AND (:since IS NULL OR at >= :since)
+                AND (:until IS NULL OR at < :until)
+              ORDER BY audit.seq DESC
+              LIMIT :limit"
+        ),
         named_params! {
             ":project": project, ":before": filter.before, ":event": filter.event, ":user": filter.user,
-            ":since": filter.since, ":until": filter.until, ":limit": limits::AUDIT_PAGE,
+            ":since": filter.since, ":until": filter.until,
+            ":limit": filter.limit.unwrap_or(limits::AUDIT_PAGE),
         },
     )
 }

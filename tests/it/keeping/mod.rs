@@ -1,3 +1,4 @@
 //! The instance looks after itself.
 
 mod backup;
+mod trail;

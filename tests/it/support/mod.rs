@@ -1,8 +1,8 @@
 //! Boots the real composition root on a temporary folder: real TLS, real HTTP, a clock that stands still.
 #![allow(dead_code, reason = "a kit: each test takes from it what it needs")]
 
-use crate::kernel::house::Number;
 pub mod browser;
+pub mod people;
 
 use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response};
 use std::net::SocketAddr;
@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use testkeep::app::{self, Running};
-use testkeep::kernel::access::{AuditView, PeopleManage, Role, Tx};
-use testkeep::kernel::audit::{self, Quiet, Verdict};
+use testkeep::kernel::access::{AuditView, Role};
+use testkeep::kernel::audit::{self, Verdict};
 use testkeep::kernel::error::Result;
 use testkeep::kernel::id::ProjectId;
 use testkeep::kernel::options::Options;
-use testkeep::kernel::sql::named_params;
 use testkeep::kernel::time::{Clock, Timestamp};
 
 /// 2026-01-02 03:04:05 UTC, the present moment of every test that does not say otherwise.
@@ -101,29 +100,7 @@ impl App {
 
     /// A token of a new person with this role, in a project or in the instance.
     pub async fn token(&self, role: Role, project: Option<ProjectId>) -> String {
-        let secret = format!("token of {} {}", role.word(), project.map_or(0, |project| project.0));
-        let gate = self.running.house.shell.operator().gate::<PeopleManage>(());
-        let word = secret.clone();
-        let making = gate.write(move |tx| {
-            let Number(user) = tx.only(
-                "INSERT INTO users (name, created_at) VALUES (:name, :now) RETURNING id",
-                named_params! { ":name": word, ":now": tx.now() },
-            )?;
-            tx.run(
-                "INSERT INTO grants (user_id, project_id, role, created_at) VALUES (:user, :project, :role, :now)",
-                named_params! { ":user": user, ":project": project, ":role": role.word(), ":now": tx.now() },
-            )?;
-            tx.run(
-                "INSERT INTO tokens (user_id, name, prefix, digest, created_at, expires_at)
-                 VALUES (:user, 'test', '', :digest, :now, :until)",
-                named_params! {
-                    ":user": user, ":digest": tx.digest(&word), ":now": tx.now(), ":until": tx.now().0 + 86_400_000,
-                },
-            )?;
-            Ok(tx.quiet(Quiet::Nothing, ()))
-        });
-        making.await.unwrap();
-        secret
+        self.as_role(role, project).await.token
     }
 
     /// A request of whoever holds this token, not yet sent.
