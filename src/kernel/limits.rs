@@ -235,6 +235,8 @@ pub const SEARCH_WORDS_MAX: usize = 12;
 pub const PAGE_ROWS: i64 = 100;
 /// Rows that one answer of the API holds at most.
 pub const API_ROWS_MAX: i64 = 1_000;
+/// Runs that the overview of a project looks at.
+pub const HOME_RUNS: i64 = 20;
 /// Results that one call of the API may record.
 pub const RESULTS_PER_CALL_MAX: usize = 10_000;
 /// Bytes kept of a message of a result; the rest is cut off and the cut is shown.

@@ -4,6 +4,8 @@ pub mod runs;
 
 pub mod results;
 
+pub mod home;
+
 use crate::kernel::audit::Event;
 
 /// Every kind of entry that this area causes.

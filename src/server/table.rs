@@ -4,7 +4,7 @@ use super::status;
 use crate::keeping::trail;
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
-use crate::running::{results, runs};
+use crate::running::{home, results, runs};
 use crate::web::assets;
 use crate::web::routes::Route;
 
@@ -20,6 +20,7 @@ pub fn table() -> Vec<Route> {
         evidence::routes(),
         runs::routes(),
         results::routes(),
+        home::routes(),
         trail::routes(),
     ]
     .into_iter()

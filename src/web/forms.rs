@@ -222,6 +222,17 @@ impl Problems {
         self.0.push((field, sentence.into()));
     }
 
+    /// The value of a field, or a note of why it does not do.
+    pub fn keep<T>(&mut self, field: &'static str, checked: Result<T>) -> Option<T> {
+        checked.map_err(|wrong| self.add_error(field, &wrong)).ok()
+    }
+
+    /// Notes an error beside a field, with its hint.
+    pub fn add_error(&mut self, field: &'static str, wrong: &Error) {
+        let hint = wrong.hint_text().map(|hint| format!(" {hint}")).unwrap_or_default();
+        self.add(field, format!("{}{hint}", wrong.sentence()));
+    }
+
     /// The sentence about a field; empty if it is fine.
     pub fn of(&self, field: &str) -> &str {
         self.0.iter().find(|(about, _)| *about == field).map_or("", |(_, sentence)| sentence)

@@ -3,9 +3,10 @@
 //! A key never changes: it stands in references (`SHOP-C12`) that people have written down elsewhere.
 
 mod api;
+mod pages;
 mod sql;
 
-pub use api::{Api, routes};
+pub use api::Api;
 
 use crate::kernel::access::{
     InProject, Permission, Project as ProjectScope, ProjectAdmin, ProjectKeep, ProjectList, ProjectView,
@@ -18,6 +19,7 @@ use crate::kernel::time::Timestamp;
 use crate::kernel::words::words;
 use crate::library::text::{self, Title};
 use crate::web::layout::ProjectHead;
+use crate::web::routes::Route;
 
 const CREATED: Event = Event::new("project.created", "A project was created.");
 const CHANGED: Event = Event::new("project.changed", "A project got another name or description.");
@@ -87,6 +89,11 @@ pub struct NewProject {
     pub name: Title,
     /// What it is for; Markdown.
     pub description: String,
+}
+
+/// The routes of this slice.
+pub fn routes() -> Vec<Route> {
+    pages::routes().into_iter().chain(api::routes()).collect()
 }
 
 /// Creates a project under a key that nobody uses yet.

@@ -64,9 +64,10 @@ pub(super) fn list(tx: impl InProject, state: Option<State>, before: i64, limit:
 /// Open runs, and all runs.
 pub(super) fn totals(tx: impl InProject) -> Result<(i64, i64)> {
     let Two(open, all) = tx.only(
-        "SELECT coalesce(sum(state = 'open'), 0), coalesce(sum(state <> 'receiving'), 0)
-           FROM runs
-          WHERE project_id = :project",
+        "SELECT (SELECT count(*) FROM runs WHERE project_id = :project AND state <> 'closed' AND state = 'open'),
+                (SELECT count(*) FROM runs WHERE project_id = :project)
+                - (SELECT count(*) FROM runs
+                    WHERE project_id = :project AND state <> 'closed' AND state = 'receiving')",
         named_params! { ":project": tx.project() },
     )?;
     Ok((open, all))

@@ -1,6 +1,7 @@
 //! Tests of `running`: what was checked.
 
 mod api;
+mod home;
 mod results;
 mod runs;
 
