@@ -8,9 +8,18 @@ use tracing::error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Crates that would log heads of requests when asked for everything.
-const TALKATIVE: [&str; 6] =
-    ["actix_http=info", "actix_web=info", "h2=info", "hyper=info", "reqwest=info", "rustls=info"];
+/// Crates that would log heads of requests when asked for everything, or say at every start that they started.
+const TALKATIVE: [&str; 9] = [
+    "actix_http=info",
+    "actix_server=warn",
+    "actix_web=info",
+    "h2=info",
+    "hyper=info",
+    "reqwest=info",
+    "rustic_core=warn",
+    "rustls=info",
+    "tokio_cron_scheduler=warn",
+];
 
 /// Starts the log with the filter of the options; done once, before anything is logged.
 pub fn start(filter: &str) -> Result<()> {

@@ -18,7 +18,7 @@ pub fn icon(name: impl Display, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(drawn("icon", &closed(name))))
 }
 
-/// The mark of a status alone: `passed`, `failed`, `blocked`, `skipped`, `untested` or `running`.
+/// The mark of a status alone: `passed`, `failed`, `errored`, `blocked`, `skipped`, `untested` or `running`.
 #[filter_fn]
 pub fn mark(status: impl Display, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(marked(&closed(status))))

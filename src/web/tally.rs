@@ -12,6 +12,8 @@ pub struct Tally {
     pub passed: u64,
     /// Items that failed.
     pub failed: u64,
+    /// Items whose check itself broke.
+    pub errored: u64,
     /// Items that could not be judged.
     pub blocked: u64,
     /// Items left out on purpose.
@@ -41,9 +43,9 @@ impl Tally {
         self.parts().iter().map(|part| part.count).sum()
     }
 
-    /// Share of passed among all that have a verdict of passed, failed or blocked, in percent; `None` without any.
+    /// Share of passed among all that were judged, skipped ones aside, in percent; `None` without any.
     pub fn pass_rate(&self) -> Option<f64> {
-        let judged = self.passed + self.failed + self.blocked;
+        let judged = self.passed + self.failed + self.errored + self.blocked;
         (judged > 0).then(|| percent(self.passed, judged))
     }
 
@@ -53,10 +55,11 @@ impl Tally {
     }
 
     #[rustfmt::skip]
-    fn parts(&self) -> [Part; 6] {
+    fn parts(&self) -> [Part; 7] {
         [
             Part { status: "passed",   count: self.passed,   y: 3.0, height: 8.0 },
             Part { status: "failed",   count: self.failed,   y: 0.0, height: 14.0 },
+            Part { status: "errored",  count: self.errored,  y: 0.0, height: 14.0 },
             Part { status: "blocked",  count: self.blocked,  y: 3.0, height: 8.0 },
             Part { status: "skipped",  count: self.skipped,  y: 5.0, height: 4.0 },
             Part { status: "running",  count: self.running,  y: 3.0, height: 8.0 },

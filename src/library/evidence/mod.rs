@@ -24,9 +24,11 @@ use crate::web::upload::{Bounds, Received};
 use std::io::Read as _;
 
 const ATTACHED: Event = Event::new("evidence.attached", "A file was attached.");
+const GIVEN: Event =
+    Event::new("evidence.given", "Files that were attached to nothing yet went to a result.");
 const REMOVED: Event = Event::new("evidence.removed", "A file was taken away from where it was attached.");
 /// What the audit trail may say of evidence.
-pub const EVENTS: &[Event] = &[ATTACHED, REMOVED];
+pub const EVENTS: &[Event] = &[ATTACHED, GIVEN, REMOVED];
 
 /// What one upload of evidence may bring.
 pub const BOUNDS: Bounds = Bounds {
@@ -120,6 +122,20 @@ pub fn attach<'t>(
         entry.count("result", result.map_or(0, |id| id.0)).count("case", case.map_or(0, |id| id.0)),
         attached,
     )
+}
+
+/// Gives files that the actor attached to nothing yet to a result; those that are not such files are left
+/// as they are. Answers how many went.
+pub fn give<'t>(
+    tx: Write<'t, ResultWrite>,
+    files: &[EvidenceId],
+    result: ResultId,
+) -> Result<Audited<'t, i64>> {
+    let mut count = 0;
+    for id in files {
+        count += sql::give(tx, *id, result)?;
+    }
+    tx.audited(GIVEN.of(result).count("files", count), count)
 }
 
 /// Takes a file away from where it was attached. Its bytes stay until the store is cleared of what nothing names.

@@ -56,6 +56,20 @@ pub(super) fn insert(
     one(tx, EvidenceId(id))?.ok_or_else(|| Error::internal("a row that was just added is missing"))
 }
 
+/// Lets a free file of the actor belong to a result of the project.
+pub(super) fn give(tx: Write<'_, ResultWrite>, id: EvidenceId, result: ResultId) -> Result<i64> {
+    let given = tx.run(
+        "UPDATE evidence
+            SET result_id = :result
+          WHERE project_id = :project AND id = :id AND result_id IS NULL AND case_id IS NULL
+            AND author_id IS :author",
+        named_params! {
+            ":project": tx.project(), ":id": id, ":result": result, ":author": tx.actor().user(),
+        },
+    )?;
+    Ok(i64::from(given > 0))
+}
+
 pub(super) fn delete(tx: Write<'_, ResultWrite>, id: EvidenceId) -> Result<()> {
     tx.run(
         "DELETE FROM evidence WHERE project_id = :project AND id = :id",

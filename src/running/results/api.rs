@@ -136,6 +136,9 @@ struct NewResultWire {
     output: Option<String>,
     /// What a person says of it; Markdown.
     comment: Option<String>,
+    /// How each step fared, in their order: words as in `status`, or `untested`.
+    #[serde(default)]
+    steps: Vec<String>,
 }
 
 impl NewResultWire {
@@ -156,6 +159,7 @@ impl NewResultWire {
             stack: self.stack,
             output: self.output,
             comment: self.comment,
+            steps: self.steps.iter().map(|word| Status::of_word(word)).collect::<Result<_>>()?,
         })
     }
 }
@@ -206,6 +210,8 @@ struct VerdictWire {
     stack: Option<String>,
     output: Option<String>,
     comment: Option<String>,
+    /// How each step fared, in their order; empty if nobody said.
+    steps: Vec<&'static str>,
     /// 1 for the first result of this case in the run.
     attempt: i64,
     /// Milliseconds since 1970 in UTC.
@@ -225,6 +231,7 @@ impl From<Verdict> for VerdictWire {
             stack: verdict.stack,
             output: verdict.output,
             comment: verdict.comment,
+            steps: verdict.steps.iter().map(|status| status.word()).collect(),
             attempt: verdict.attempt,
             at: verdict.at.0,
         }

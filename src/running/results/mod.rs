@@ -39,6 +39,8 @@ pub struct NewResult {
     pub output: Option<String>,
     /// What a person says of it.
     pub comment: Option<String>,
+    /// How each step fared, in their order; empty if nobody said.
+    pub steps: Vec<Status>,
 }
 
 /// How a result names its case.
@@ -70,7 +72,16 @@ impl CaseOf {
 impl NewResult {
     /// A bare verdict.
     pub fn new(case: CaseOf, status: Status) -> NewResult {
-        NewResult { case, status, elapsed_ms: None, message: None, stack: None, output: None, comment: None }
+        NewResult {
+            case,
+            status,
+            elapsed_ms: None,
+            message: None,
+            stack: None,
+            output: None,
+            comment: None,
+            steps: Vec::new(),
+        }
     }
 }
 
@@ -128,6 +139,8 @@ pub struct Verdict {
     pub output: Option<String>,
     /// What a person says of it.
     pub comment: Option<String>,
+    /// How each step fared, in their order; empty if nobody said.
+    pub steps: Vec<Status>,
     /// 1 for the first of the item.
     pub attempt: i64,
     /// Who recorded it.

@@ -168,6 +168,9 @@ fn checked(mut result: NewResult) -> Result<NewResult> {
         return Err(Error::invalid("The elapsed time is below zero or longer than a year.")
             .hint("Send elapsed_ms in milliseconds."));
     }
+    if result.steps.len() > limits::STEPS_MAX {
+        return Err(Error::invalid(format!("A case has at most {} steps.", limits::STEPS_MAX)));
+    }
     let clip = |text: Option<String>, bytes_max| {
         text.filter(|text| !text.is_empty()).map(|text| clipped(text, bytes_max))
     };

@@ -2,7 +2,7 @@
 
 use super::{NewResult, Verdict};
 use crate::kernel::access::{InProject, ResultWrite, Tx, Write};
-use crate::kernel::error::Result;
+use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{CaseId, ItemId, ProjectId, ResultId, RunId, UploadId, UserId};
 use crate::kernel::sql::{self, FromRow, Prepared, Row, named_params, params};
 use crate::kernel::time::Timestamp;
@@ -67,8 +67,8 @@ impl<'t> Statements<'t> {
             )?,
             insert_result: tx.prepare(
                 "INSERT INTO results (id, run_id, item_id, attempt, status, elapsed_ms, message, stack, output,
-                                      comment, author_id, upload_id, at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                                      comment, steps, author_id, upload_id, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?,
             summarise: tx.prepare(
                 "INSERT INTO case_summaries (case_id, project_id, status, result_id, run_id, at, passed, failed)
@@ -112,7 +112,7 @@ impl<'t> Statements<'t> {
         attempt: i64,
         result: &NewResult,
     ) -> Result<()> {
-        let NewResult { status, elapsed_ms, message, stack, output, comment, case: _ } = result;
+        let NewResult { status, elapsed_ms, message, stack, output, comment, steps, case: _ } = result;
         self.insert_result
             .run(params![
                 id,
@@ -125,6 +125,7 @@ impl<'t> Statements<'t> {
                 stack,
                 output,
                 comment,
+                json(steps)?,
                 self.author,
                 self.upload,
                 self.now
@@ -173,7 +174,7 @@ pub(super) fn add_counts(
 pub(super) fn of_run(tx: impl InProject, run: RunId, after: ResultId, limit: i64) -> Result<Vec<Verdict>> {
     tx.rows(
         "SELECT results.id, item_id, number, automation_key, title, results.status, results.elapsed_ms, message,
-                stack, output, comment, attempt, users.name, at
+                stack, output, comment, steps, attempt, users.name, at
            FROM results JOIN items ON items.id = item_id JOIN cases ON cases.id = items.case_id
                 LEFT JOIN users ON users.id = author_id
           WHERE results.run_id = :run AND results.id > :after AND project_id = :project
@@ -188,7 +189,7 @@ pub(super) fn of_run(tx: impl InProject, run: RunId, after: ResultId, limit: i64
 pub(super) fn of_item(tx: impl InProject, run: RunId, item: ItemId, attempts: i64) -> Result<Vec<Verdict>> {
     tx.rows(
         "SELECT results.id, item_id, number, automation_key, title, results.status, results.elapsed_ms, message,
-                stack, output, comment, attempt, users.name, at
+                stack, output, comment, steps, attempt, users.name, at
            FROM results JOIN items ON items.id = item_id JOIN cases ON cases.id = items.case_id
                 LEFT JOIN users ON users.id = author_id
           WHERE results.run_id = :run AND item_id = :item AND project_id = :project
@@ -202,7 +203,7 @@ pub(super) fn of_item(tx: impl InProject, run: RunId, item: ItemId, attempts: i6
 pub(super) fn one(tx: impl InProject, id: ResultId) -> Result<Option<Verdict>> {
     tx.row(
         "SELECT results.id, item_id, number, automation_key, title, results.status, results.elapsed_ms, message,
-                stack, output, comment, attempt, users.name, at
+                stack, output, comment, steps, attempt, users.name, at
            FROM results JOIN items ON items.id = item_id JOIN cases ON cases.id = items.case_id
                 LEFT JOIN users ON users.id = author_id
           WHERE results.id = :id AND project_id = :project",
@@ -238,9 +239,24 @@ impl FromRow for Verdict {
             stack: row.get(8)?,
             output: row.get(9)?,
             comment: row.get(10)?,
-            attempt: row.get(11)?,
-            author: row.get(12)?,
-            at: row.get(13)?,
+            steps: statuses(row.get(11)?)?,
+            attempt: row.get(12)?,
+            author: row.get(13)?,
+            at: row.get(14)?,
         })
     }
+}
+
+/// Words of statuses as a column holds them; nothing for none, because most results have none.
+fn json(steps: &[Status]) -> Result<Option<String>> {
+    let words: Vec<&str> = steps.iter().map(|status| status.word()).collect();
+    let json = (!words.is_empty()).then(|| serde_json::to_string(&words));
+    json.transpose().map_err(Error::internal)
+}
+
+fn statuses(json: Option<String>) -> sql::Result<Vec<Status>> {
+    let Some(json) = json else { return Ok(Vec::new()) };
+    let words: Vec<String> = serde_json::from_str(&json).map_err(|e| sql::unreadable("steps", e))?;
+    let each = words.iter().map(|word| Status::of_word(word));
+    each.collect::<Result<_>>().map_err(|e| sql::unreadable("steps", e))
 }

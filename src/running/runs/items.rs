@@ -6,7 +6,7 @@
 use super::Run;
 use crate::kernel::access::{InProject, ProjectView, Read};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::id::{CaseId, ItemId, ResultId, RunId, UserId};
+use crate::kernel::id::{CaseId, ItemId, ResultId, RunId, SuiteId, UserId};
 use crate::kernel::sql::{self, FromRow, Row, named_params};
 use crate::library::cases::Kind;
 use crate::library::cases::list::search;
@@ -44,12 +44,16 @@ pub struct Item {
 /// Which items to show.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Those with this verdict.
-    pub status: Option<Status>,
+    /// Those with one of these verdicts; all if there is none.
+    pub statuses: Vec<Status>,
     /// Those whose case has all these words.
     pub words: Option<String>,
     /// Those of this person.
     pub assignee: Option<UserId>,
+    /// Those whose case stands directly in this suite.
+    pub suite: Option<SuiteId>,
+    /// Those whose latest message begins with this line.
+    pub message: Option<String>,
 }
 
 /// Where a list of items goes on: after this one.
@@ -92,14 +96,15 @@ pub fn list(
     let wanted = usize::try_from(limit).unwrap_or(0);
     let mut items = Vec::new();
     for status in Status::ALL.iter().copied() {
-        let is_asked = filter.status.is_none_or(|asked| asked == status) && run.counts.of(status) > 0;
+        let is_asked = filter.statuses.is_empty() || filter.statuses.contains(&status);
         let is_past = after.is_some_and(|after| status < after.status);
-        if !is_asked || is_past || items.len() > wanted {
+        if !is_asked || run.counts.of(status) == 0 || is_past || items.len() > wanted {
             continue;
         }
         let from = after.filter(|after| after.status == status).map_or(ItemId(0), |after| after.item);
         let rest = limit + 1 - i64::try_from(items.len()).unwrap_or(limit);
-        items.extend(of_status(tx, run.id, status, from, query.as_deref(), filter.assignee, rest)?);
+        let walk = Walk { run: run.id, status, after: from, limit: rest };
+        items.extend(of_status(tx, walk, filter, query.as_deref())?);
     }
     let is_more = items.len() > wanted;
     items.truncate(wanted);
@@ -118,9 +123,19 @@ pub fn of_case(tx: impl InProject, run: &Run, number: i64) -> Result<Option<Item
     by_case(tx, run.id, number)
 }
 
-/// The untested item after this one in the order of the run; from the start again after the last.
-pub fn next_untested(tx: impl InProject, run: RunId, after: ItemId) -> Result<Option<ItemId>> {
-    Ok(untested_after(tx, run, after)?.or(untested_after(tx, run, ItemId(0))?).filter(|next| *next != after))
+/// The untested item after this one in the order of the run; from the start again after the last. With an
+/// assignee, the next of theirs.
+pub fn next_untested(
+    tx: impl InProject,
+    run: RunId,
+    after: ItemId,
+    assignee: Option<UserId>,
+) -> Result<Option<ItemId>> {
+    let next = match untested_after(tx, run, after, assignee)? {
+        Some(next) => Some(next),
+        None => untested_after(tx, run, ItemId(0), assignee)?,
+    };
+    Ok(next.filter(|next| *next != after))
 }
 
 /// Items around one of them, in the order of the run: up to `each` before it, itself, up to `each` after.
@@ -155,26 +170,30 @@ macro_rules! joined {
     };
 }
 
-fn of_status(
-    tx: impl InProject,
+/// A piece of the items of one verdict.
+struct Walk {
     run: RunId,
     status: Status,
     after: ItemId,
-    query: Option<&str>,
-    assignee: Option<UserId>,
     limit: i64,
-) -> Result<Vec<Item>> {
+}
+
+fn of_status(tx: impl InProject, walk: Walk, filter: &Filter, query: Option<&str>) -> Result<Vec<Item>> {
     match query {
         None => tx.rows(
             joined!(
                 "items",
                 "WHERE items.run_id = :run AND items.status = :status AND items.id > :after
                    AND cases.project_id = :project AND (:assignee IS NULL OR items.assignee_id = :assignee)
+                   AND (:suite IS NULL OR cases.suite_id = :suite)
+                   AND (:message IS NULL OR coalesce(substr(results.message, 1,
+                           min(200, instr(results.message || char(10), char(10)) - 1)), '') = :message)
                  ORDER BY items.id LIMIT :limit"
             ),
             named_params! {
-                ":project": tx.project(), ":run": run, ":status": status, ":after": after,
-                ":assignee": assignee, ":limit": limit,
+                ":project": tx.project(), ":run": walk.run, ":status": walk.status, ":after": walk.after,
+                ":assignee": filter.assignee, ":suite": filter.suite, ":message": filter.message,
+                ":limit": walk.limit,
             },
         ),
         Some(query) => tx.rows(
@@ -182,12 +201,16 @@ fn of_status(
                 "items",
                 "WHERE items.run_id = :run AND items.status = :status AND items.id > :after
                    AND cases.project_id = :project AND (:assignee IS NULL OR items.assignee_id = :assignee)
+                   AND (:suite IS NULL OR cases.suite_id = :suite)
+                   AND (:message IS NULL OR coalesce(substr(results.message, 1,
+                           min(200, instr(results.message || char(10), char(10)) - 1)), '') = :message)
                    AND items.case_id IN (SELECT rowid FROM cases_search WHERE cases_search MATCH :query)
                  ORDER BY items.id LIMIT :limit"
             ),
             named_params! {
-                ":project": tx.project(), ":run": run, ":status": status, ":after": after,
-                ":assignee": assignee, ":query": query, ":limit": limit,
+                ":project": tx.project(), ":run": walk.run, ":status": walk.status, ":after": walk.after,
+                ":assignee": filter.assignee, ":suite": filter.suite, ":message": filter.message,
+                ":query": query, ":limit": walk.limit,
             },
         ),
     }
@@ -212,11 +235,25 @@ fn by_case(tx: impl InProject, run: RunId, number: i64) -> Result<Option<Item>> 
     )
 }
 
-fn untested_after(tx: impl InProject, run: RunId, after: ItemId) -> Result<Option<ItemId>> {
-    let found: Option<Id> = tx.row(
-        "SELECT id FROM items WHERE run_id = :run AND status = 'untested' AND id > :after ORDER BY id LIMIT 1",
-        named_params! { ":run": run, ":after": after },
-    )?;
+fn untested_after(
+    tx: impl InProject,
+    run: RunId,
+    after: ItemId,
+    assignee: Option<UserId>,
+) -> Result<Option<ItemId>> {
+    let found: Option<Id> = match assignee {
+        None => tx.row(
+            "SELECT id FROM items WHERE run_id = :run AND status = 'untested' AND id > :after
+              ORDER BY id LIMIT 1",
+            named_params! { ":run": run, ":after": after },
+        )?,
+        Some(assignee) => tx.row(
+            "SELECT id FROM items
+              WHERE run_id = :run AND assignee_id = :assignee AND status = 'untested' AND id > :after
+              ORDER BY id LIMIT 1",
+            named_params! { ":run": run, ":assignee": assignee, ":after": after },
+        )?,
+    };
     Ok(found.map(|Id(id)| id))
 }
 

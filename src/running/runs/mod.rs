@@ -4,6 +4,7 @@
 //! nobody sees. This slice knows nothing of report formats, and nothing of how a verdict is recorded.
 
 mod api;
+pub mod groups;
 pub mod history;
 pub mod items;
 mod sql;
@@ -20,6 +21,7 @@ use crate::kernel::words::words;
 use crate::library::text::Title;
 use crate::library::verdicts::Status;
 use crate::library::{projects, suites};
+use crate::web::tally::Tally;
 
 const CREATED: Event = Event::new("run.created", "A run was started.");
 const RENAMED: Event = Event::new("run.renamed", "A run got another title.");
@@ -93,6 +95,20 @@ impl Counts {
             Status::Blocked => self.blocked,
             Status::Skipped => self.skipped,
             Status::Untested => self.untested,
+        }
+    }
+
+    /// The counts as a tally draws them.
+    pub fn tally(&self) -> Tally {
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        Tally {
+            passed: count(self.passed),
+            failed: count(self.failed),
+            errored: count(self.errored),
+            blocked: count(self.blocked),
+            skipped: count(self.skipped),
+            running: 0,
+            untested: count(self.untested),
         }
     }
 
@@ -263,6 +279,11 @@ pub fn list(
 /// How many runs are open, and how many there are.
 pub fn totals(tx: Read<'_, ProjectView>) -> Result<(i64, i64)> {
     sql::totals(tx)
+}
+
+/// Who is offered when items are given away: people who may execute them, by name.
+pub fn people(tx: impl InProject) -> Result<Vec<(UserId, String)>> {
+    sql::people(tx)
 }
 
 /// A run that is open, for changes by people: neither closed nor under way.

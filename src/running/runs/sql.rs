@@ -169,6 +169,21 @@ pub(super) fn is_member(tx: impl InProject, user: UserId) -> Result<bool> {
     Ok(found.is_some())
 }
 
+/// Active people who may execute items of the project.
+pub(super) fn people(tx: impl InProject) -> Result<Vec<(UserId, String)>> {
+    let people: Vec<Person> = tx.rows(
+        "SELECT id, name
+           FROM users
+          WHERE state = 'active' AND kind = 'person'
+            AND id IN (SELECT user_id FROM grants
+                        WHERE role IN ('owner', 'manager', 'tester') AND (project_id IS NULL OR project_id = :project)
+                          AND (expires_at IS NULL OR expires_at > :now))
+          ORDER BY name",
+        named_params! { ":project": tx.project(), ":now": tx.now() },
+    )?;
+    Ok(people.into_iter().map(|Person(id, name)| (id, name)).collect())
+}
+
 /// Gives an item to somebody.
 pub(super) fn set_assignee(
     tx: Write<'_, RunWrite>,
@@ -188,6 +203,14 @@ struct One(i64);
 impl FromRow for One {
     fn from_row(row: &Row<'_>) -> sql::Result<One> {
         Ok(One(row.get(0)?))
+    }
+}
+
+struct Person(UserId, String);
+
+impl FromRow for Person {
+    fn from_row(row: &Row<'_>) -> sql::Result<Person> {
+        Ok(Person(row.get(0)?, row.get(1)?))
     }
 }
 

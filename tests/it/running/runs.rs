@@ -73,7 +73,7 @@ async fn failures_stand_first_and_pages_join_without_gap_or_overlap() {
     for page in [1, 2, 3, 7, 10, 100] {
         assert_eq!(items_of(&house, 1, Filter::default(), page).await, expected, "pages of {page}");
     }
-    let failed = Filter { status: Some(Failed), ..Filter::default() };
+    let failed = Filter { statuses: vec![Failed], ..Filter::default() };
     assert_eq!(items_of(&house, 1, failed, 100).await, [(2, Failed), (9, Failed)]);
     let words = Filter { words: Some("number4".into()), ..Filter::default() };
     assert_eq!(items_of(&house, 1, words, 100).await, [(9, Failed)]);
@@ -99,7 +99,7 @@ async fn after_a_verdict_the_next_untested_item_follows() {
         found.push(id.await.unwrap());
     }
     let (run, first, last) = (run.id, found[0], found[2]);
-    let next = |from| gate.read(move |tx| items::next_untested(tx, run, from));
+    let next = |from| gate.read(move |tx| items::next_untested(tx, run, from, None));
     assert_eq!(next(first).await.unwrap(), Some(last));
     assert_eq!(next(last).await.unwrap(), Some(first));
     record(&house, 1, vec![verdict(4, Passed)]).await.unwrap();

@@ -62,7 +62,8 @@ struct NewCase {
 }
 
 fn cases_page(frame: Frame, title: String, problems: Problems) -> CasesPage {
-    let tally = Tally { passed: 1_031, failed: 12, blocked: 9, skipped: 18, running: 0, untested: 214 };
+    let tally =
+        Tally { passed: 1_031, failed: 12, errored: 0, blocked: 9, skipped: 18, running: 0, untested: 214 };
     let priorities = Choice::among([("low", "Low"), ("high", "High")], "high");
     CasesPage { frame, priorities, tally, at: crate::kernel::house::NOW, title, problems }
 }

@@ -38,6 +38,8 @@ CREATE TABLE items (
 CREATE UNIQUE INDEX items_of_a_run ON items (run_id, case_id);
 -- Failures first, one status after the other in the order of the run, and the next untested item.
 CREATE INDEX items_by_status ON items (run_id, status);
+-- Who has what. Partial, so that uploads pay nothing for it.
+CREATE INDEX items_of_people ON items (run_id, assignee_id, status) WHERE assignee_id IS NOT NULL;
 
 -- One verdict each, appended in the order they come in and never changed.
 CREATE TABLE results (
@@ -51,6 +53,7 @@ CREATE TABLE results (
   stack      TEXT,
   output     TEXT,                             -- what the check printed
   comment    TEXT,
+  steps      TEXT,                             -- JSON: the verdict of each step, as ["passed", "failed", …]; NULL: of none
   author_id  INTEGER REFERENCES users (id),
   upload_id  INTEGER,
   at         INTEGER NOT NULL
