@@ -3,6 +3,7 @@
 mod api;
 mod cases;
 mod evidence;
+mod limits;
 mod project_pages;
 mod projects;
 mod suites;
