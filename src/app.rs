@@ -8,6 +8,7 @@ mod house;
 pub use first::kit;
 pub use house::{House, is_there, unlock};
 
+use crate::exchange::uploads::{self, Leftover};
 use crate::jobs::{Jobs, table};
 use crate::keeping::backups::Desk;
 use crate::kernel::error::Result;
@@ -50,6 +51,8 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let held = hold::hold(&options.data)?;
     let house = House::open_or_make(&options, unlock, clock)?;
     let first::First { code, kit } = first::first(&house).await?;
+    // Before anybody can send another: none of those that are not done is under way.
+    uploads::sweep(&house.instance.door, Leftover::All).await?;
     // The clock of the system, always: strangers judge the certificate by theirs.
     let tls = if is_clear { None } else { Some(Tls::open(&options, Clock::System)?) };
 

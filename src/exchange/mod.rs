@@ -3,3 +3,12 @@
 //! Translates, then calls `library` and `running`; knows no rules of its own about cases and runs.
 
 pub mod ingest;
+
+pub mod uploads;
+
+use crate::kernel::audit::Event;
+
+/// Every kind of entry that exchange with other tools causes.
+pub fn events() -> Vec<&'static Event> {
+    uploads::EVENTS.iter().collect()
+}

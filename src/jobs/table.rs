@@ -1,5 +1,6 @@
 //! The table of all jobs: what the slices declare, gathered.
 
+use crate::exchange::uploads::{self, Leftover};
 use crate::keeping::backups::{self, Desk};
 use crate::keeping::trail;
 use crate::kernel::declare::{Scheduled, When};
@@ -7,11 +8,23 @@ use crate::people::sessions;
 use std::sync::Arc;
 
 /// All scheduled work. The desk is handed to each: through it a job reaches the instance.
-pub const JOBS: &[Scheduled<Arc<Desk>>] = &[backups::BACKUP, backups::PRUNE, trail::VERIFY, STAMPS];
+pub const JOBS: &[Scheduled<Arc<Desk>>] = &[backups::BACKUP, backups::PRUNE, trail::VERIFY, STAMPS, SWEEP];
 
 /// People know nothing of the desk, so their job is fitted to it here.
 const STAMPS: Scheduled<Arc<Desk>> = Scheduled {
     job: &sessions::KEEPER,
     when: When::Cron("*/5 * * * *"),
     run: |desk| Box::pin(async move { sessions::keep_all(&desk.instance.door).await }),
+};
+
+/// What broken uploads left goes when the server starts; this finds what could not go by then.
+const SWEEP: Scheduled<Arc<Desk>> = Scheduled {
+    job: &uploads::SWEEPER,
+    when: When::Cron("35 * * * *"),
+    run: |desk| {
+        Box::pin(async move {
+            let swept = uploads::sweep(&desk.instance.door, Leftover::Stale).await?;
+            Ok(format!("{swept} uploads that were cut off are taken away."))
+        })
+    },
 };

@@ -184,6 +184,36 @@ pub const LIVENESS_WAIT: Duration = Duration::from_secs(5);
 pub const BACKUPS_SHOWN: i64 = 50;
 /// Report uploads on their page.
 pub const UPLOADS_SHOWN: i64 = 30;
+/// Report files of one upload.
+pub const UPLOAD_FILES_MAX: usize = 500;
+/// One report file, in bytes.
+pub const UPLOAD_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// All report files of one upload, in bytes.
+pub const UPLOAD_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Results of an upload that are stored in one transaction; more come in chunks.
+pub const UPLOAD_ONE_TRANSACTION: u64 = 20_000;
+/// Results that an upload may add to a run that exists: they are stored in one transaction.
+pub const UPLOAD_INTO_RUN_MAX: u64 = 50_000;
+/// Results in one chunk: so long does a large upload keep other changes waiting.
+pub const UPLOAD_CHUNK_RESULTS: usize = 1_000;
+/// Text in one chunk, in bytes.
+pub const UPLOAD_CHUNK_BYTES: usize = 1024 * 1024;
+/// Results of an upload that are kept in memory between counting and storing; more are read twice.
+pub const UPLOAD_KEPT_RESULTS: usize = 2_000;
+/// Text of an upload that is kept in memory between counting and storing, in bytes.
+pub const UPLOAD_KEPT_BYTES: usize = 2 * 1024 * 1024;
+/// Notes of the reader that are kept with an upload.
+pub const UPLOAD_NOTES_MAX: usize = 100;
+/// The name that a program gives an upload, in characters.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 200;
+/// How long an upload waits for the same one that is under way.
+pub const UPLOAD_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
+/// Time between two looks whether it is done.
+pub const UPLOAD_LOOK_EVERY: Duration = Duration::from_millis(100);
+/// An upload that is still under way after this long was cut off, in milliseconds.
+pub const UPLOAD_STALE_MS: i64 = 3_600_000;
+/// Rows that are taken away in one transaction after an upload was cut off.
+pub const UPLOAD_SWEEP_ROWS: i64 = 2_000;
 
 /// Elements of an XML report inside one another.
 pub const REPORT_DEPTH_MAX: usize = 64;
@@ -223,8 +253,8 @@ pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 pub const STEPS_MAX: usize = 500;
 /// Bytes of all steps of one case together.
 pub const STEPS_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes of an automation key.
-pub const AUTOMATION_KEY_BYTES_MAX: usize = 2_048;
+/// Bytes of an automation key: those of a report, in any script, fit.
+pub const AUTOMATION_KEY_BYTES_MAX: usize = 4 * AUTOMATION_KEY_CHARS_MAX;
 /// Suites of one project.
 pub const SUITES_MAX: i64 = 20_000;
 /// How deep suites may nest.
@@ -239,10 +269,11 @@ pub const API_ROWS_MAX: i64 = 1_000;
 pub const HOME_RUNS: i64 = 20;
 /// Results that one call of the API may record.
 pub const RESULTS_PER_CALL_MAX: usize = 10_000;
-/// Bytes kept of a message of a result; the rest is cut off and the cut is shown.
-pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// Bytes kept of a message of a result; the rest is cut off and the cut is shown. What a report was cut to fits,
+/// with the words that show it.
+pub const MESSAGE_BYTES_MAX: usize = REPORT_MESSAGE_BYTES_MAX + 64;
 /// Bytes kept of a stack or an output of a result; the rest is cut off and the cut is shown.
-pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+pub const OUTPUT_BYTES_MAX: usize = REPORT_OUTPUT_BYTES_MAX + 64;
 /// The longest time a result may have taken: a year, in milliseconds.
 pub const ELAPSED_MS_MAX: i64 = 366 * 24 * 3_600_000;
 /// Items of one run.

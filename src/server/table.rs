@@ -1,6 +1,7 @@
 //! The table of all routes: one line per slice, and the tests walk the same list.
 
 use super::status;
+use crate::exchange::uploads;
 use crate::keeping::trail;
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
@@ -22,6 +23,7 @@ pub fn table() -> Vec<Route> {
         results::routes(),
         home::routes(),
         trail::routes(),
+        uploads::routes(),
     ]
     .into_iter()
     .flatten()

@@ -8,6 +8,7 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::{Stream, StreamExt};
@@ -68,6 +69,8 @@ impl Parts {
 /// A body whose parts have not been read. Ask the gate with `admit` before you read them.
 pub struct Upload {
     kind: Kind,
+    /// How long the body says it is.
+    announced: u64,
 }
 
 enum Kind {
@@ -87,7 +90,9 @@ impl FromRequest for Upload {
         } else {
             Kind::Bare(payload.take())
         };
-        ready(Ok(Upload { kind }))
+        let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        let announced = announced.and_then(|value| value.parse().ok()).unwrap_or(0);
+        ready(Ok(Upload { kind, announced }))
     }
 }
 
@@ -99,6 +104,10 @@ impl Upload {
 
     /// Takes everything in. A body without a form around it becomes one file of this name, in the field `file`.
     pub async fn receive(self, blobs: &Blobs, bounds: Bounds, bare_name: &str) -> Result<Parts> {
+        // What stands around the files of a form is no more than a form without files may be.
+        if self.announced > bounds.bytes_max + limits::FORM_BYTES_MAX as u64 {
+            return Err(too_large(bounds));
+        }
         let mut left = bounds.bytes_max;
         match self.kind {
             Kind::Multipart(form) => receive_form(form, blobs, bounds).await,
@@ -158,13 +167,15 @@ async fn spool<E>(
     let mut spool = blobs.spool(bounds.file_bytes_max)?;
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(&failed)?;
-        *left = left.checked_sub(piece.len() as u64).ok_or_else(|| {
-            Error::too_large(format!("This upload is larger than {} MiB.", bounds.bytes_max / (1024 * 1024)))
-                .hint("Send it in several uploads.")
-        })?;
+        *left = left.checked_sub(piece.len() as u64).ok_or_else(|| too_large(bounds))?;
         spool.push(&piece)?;
     }
     spool.finish()
+}
+
+fn too_large(bounds: Bounds) -> Error {
+    Error::too_large(format!("This upload is larger than {} MiB.", bounds.bytes_max / (1024 * 1024)))
+        .hint("Send it in several uploads.")
 }
 
 async fn text(field: &mut Field) -> Result<String> {

@@ -10,6 +10,7 @@ mod text;
 mod xml;
 
 use crate::kernel::error::Result;
+use crate::kernel::words::unknown;
 use std::io::BufRead;
 
 /// How a check ended.
@@ -76,11 +77,26 @@ pub struct Summary {
     pub skipped: u64,
     /// Sum over the checks.
     pub duration_ms: i64,
+    /// Of `found`, entries for suites that broke outside of any check.
+    pub broken_suites: u64,
+    /// The first of them, in words: `Checkout broke with "no driver"`.
+    pub first_broken: Option<String>,
     /// What a person should know about the file, one sentence each.
     pub notes: Vec<String>,
 }
 
 impl Summary {
+    /// A suite that broke by itself, to be counted besides.
+    fn note_broken_suite(&mut self, found: &Found) {
+        self.broken_suites += 1;
+        if self.first_broken.is_none() {
+            let name = found.suites.last().map_or("(unnamed)", String::as_str);
+            let message = found.message.as_deref().and_then(|message| message.lines().next());
+            let why = message.map(|line| format!(" with \"{}\"", line.chars().take(200).collect::<String>()));
+            self.first_broken = Some(format!("{name} broke{}", why.unwrap_or_default()));
+        }
+    }
+
     fn count(&mut self, found: &Found) {
         self.found += 1;
         *match found.outcome {
@@ -97,6 +113,23 @@ impl Summary {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     Junit,
+}
+
+impl Format {
+    /// The word in tables and in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Format::Junit => "junit",
+        }
+    }
+
+    /// The format of this word.
+    pub fn of_word(word: &str) -> Result<Format> {
+        match word {
+            "junit" => Ok(Format::Junit),
+            _ => Err(unknown("format", word, &["auto", "junit"])),
+        }
+    }
 }
 
 /// The format of a report, from its first bytes; a few KiB are enough. None when nobody here reads it.

@@ -1,7 +1,7 @@
 //! Every kind of entry there is, gathered from the areas, with its meaning.
 
 use crate::kernel::audit::Event;
-use crate::{keeping, library, people, running};
+use crate::{exchange, keeping, library, people, running};
 
 /// What the door itself notes.
 const OF_THE_DOOR: &[Event] =
@@ -9,7 +9,8 @@ const OF_THE_DOOR: &[Event] =
 
 /// All events of all areas.
 pub fn all() -> impl Iterator<Item = &'static Event> {
-    let areas = [people::events(), library::events(), running::events(), keeping::events()];
+    let areas =
+        [people::events(), library::events(), running::events(), exchange::events(), keeping::events()];
     OF_THE_DOOR.iter().chain(areas.into_iter().flatten())
 }
 

@@ -121,6 +121,10 @@ permissions! {
     /// Store when sessions and tokens were last used, clear away what has ended.
     SessionKeep = "session.keep", Instance, Changes;
 
+    // What only the sweeper of uploads may do.
+    /// Take away what an upload left that was cut off.
+    UploadSweep = "upload.sweep", Instance, Changes;
+
     // The instance.
     /// See how the instance is doing.
     InstanceView = "instance.view", Instance, Views;

@@ -9,10 +9,10 @@ mod sql;
 pub use api::{Api, routes};
 pub use recorder::{Batch, Recorder};
 
-use crate::kernel::access::{InProject, ProjectView, Read, ResultWrite, Write};
+use crate::kernel::access::{InProject, ProjectView, Read, ResultWrite, UploadSweep, Write};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::id::{ItemId, ResultId, UploadId};
+use crate::kernel::id::{ItemId, ResultId, RunId, UploadId};
 use crate::kernel::time::Timestamp;
 use crate::library::text::Title;
 use crate::library::verdicts::Status;
@@ -56,6 +56,13 @@ pub enum CaseOf {
         title: Title,
         /// Where a new case stands, from the root; empty is "Unsorted".
         suite: Vec<Title>,
+    },
+    /// By a number that a report names; if there is no such case, as if it had named none.
+    Marked {
+        /// The number in the project.
+        number: i64,
+        /// How the case is found without it.
+        otherwise: Box<CaseOf>,
     },
 }
 
@@ -161,6 +168,18 @@ pub fn record<'t>(
         recorder.push(result).map_err(|error| error.at(format!("results[{place}]")))?;
     }
     recorder.finish()
+}
+
+/// Lets the cases of a received run know how they fared: recording into one leaves that to the end, so that
+/// nothing is seen of an upload before it is complete. Belongs into the transaction that accepts the run.
+pub fn settle(tx: Write<'_, ResultWrite>, run: RunId) -> Result<()> {
+    sql::summarise_run(tx, run)
+}
+
+/// Takes away results of a run that an upload began and did not finish, at most so many; answers how many.
+/// Whoever calls this writes the entry.
+pub fn discard(tx: Write<'_, UploadSweep>, run: RunId, rows_max: i64) -> Result<i64> {
+    sql::delete(tx, run, rows_max)
 }
 
 /// Results of a run in the order in which they came in; `after` goes on behind that one.

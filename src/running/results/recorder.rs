@@ -87,7 +87,9 @@ impl<'t> Recorder<'t> {
             None => self.statements.insert_item(&now, case.id, case.revision, id)?,
         }
         self.statements.insert_result(id, item, attempt, &result)?;
-        self.statements.summarise(case.id, id, result.status)?;
+        if !self.run.is_receiving {
+            self.statements.summarise(case.id, id, result.status)?;
+        }
         if !case.has_result {
             self.statements.mark_run(case.id)?;
         }
@@ -117,6 +119,10 @@ impl<'t> Recorder<'t> {
             CaseOf::Key { key, title, suite } => match self.finder.by_key(key)? {
                 Some(known) => Ok(known),
                 None => self.make(key, title, suite),
+            },
+            CaseOf::Marked { number, otherwise } => match self.finder.by_number(*number)? {
+                Some(known) => Ok(known),
+                None => self.case(otherwise),
             },
         }
     }

@@ -1,7 +1,7 @@
 //! Statements of results. Those of the hot path are prepared once for a batch.
 
 use super::{NewResult, Verdict};
-use crate::kernel::access::{InProject, ResultWrite, Tx, Write};
+use crate::kernel::access::{InProject, ResultWrite, Tx, UploadSweep, Write};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{CaseId, ItemId, ProjectId, ResultId, RunId, UploadId, UserId};
 use crate::kernel::sql::{self, FromRow, Prepared, Row, named_params, params};
@@ -169,6 +169,35 @@ pub(super) fn add_counts(
         },
     )
     .map(drop)
+}
+
+/// The same as `summarise` for each result of a run, in their order.
+pub(super) fn summarise_run(tx: Write<'_, ResultWrite>, run: RunId) -> Result<()> {
+    tx.run(
+        "INSERT INTO case_summaries (case_id, project_id, status, result_id, run_id, at, passed, failed)
+         SELECT case_id, :project, results.status, results.id, :run, :now, results.status = 'passed',
+                results.status IN ('failed', 'errored')
+           FROM results CROSS JOIN items ON items.id = item_id
+          WHERE results.run_id = :run
+          ORDER BY results.id
+             ON CONFLICT (case_id) DO UPDATE
+            SET flips = flips + (excluded.passed AND status IN ('failed', 'errored')
+                                 OR excluded.failed AND status = 'passed'),
+                status = excluded.status, result_id = excluded.result_id, run_id = excluded.run_id,
+                at = excluded.at, passed = passed + excluded.passed, failed = failed + excluded.failed",
+        named_params! { ":project": tx.project(), ":run": run, ":now": tx.now() },
+    )
+    .map(drop)
+}
+
+/// Takes results away, the oldest first.
+pub(super) fn delete(tx: Write<'_, UploadSweep>, run: RunId, rows_max: i64) -> Result<i64> {
+    let gone = tx.run(
+        "DELETE FROM results
+          WHERE id IN (SELECT id FROM results WHERE run_id = :run ORDER BY id LIMIT :rows)",
+        named_params! { ":run": run, ":rows": rows_max },
+    )?;
+    Ok(gone as i64)
 }
 
 pub(super) fn of_run(tx: impl InProject, run: RunId, after: ResultId, limit: i64) -> Result<Vec<Verdict>> {

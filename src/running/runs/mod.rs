@@ -11,7 +11,7 @@ mod sql;
 
 pub use api::{Api, CaseName, CountsWire, routes};
 
-use crate::kernel::access::{InProject, ProjectView, Read, RunWrite, Write};
+use crate::kernel::access::{InProject, ProjectView, Read, RunWrite, UploadSweep, Write};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{ItemId, RunId, SuiteId, UserId};
@@ -156,7 +156,7 @@ pub struct Run {
     pub counts: Counts,
 }
 
-/// A run that takes results: proof that it is not closed. Only `taking` and `create` give one.
+/// A run that takes results: proof that it is not closed. Good for one transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OpenRun {
     /// Number in the instance.
@@ -165,6 +165,15 @@ pub struct OpenRun {
     pub number: i64,
     /// Whether it has no item yet.
     pub is_empty: bool,
+    /// Whether an upload fills it and nobody sees it yet.
+    pub is_receiving: bool,
+}
+
+impl OpenRun {
+    fn of(run: &Run) -> OpenRun {
+        let (is_empty, is_receiving) = (run.counts.total() == 0, run.state == State::Receiving);
+        OpenRun { id: run.id, number: run.number, is_empty, is_receiving }
+    }
 }
 
 /// What a new run is to hold.
@@ -193,7 +202,16 @@ pub fn create<'t>(tx: Write<'t, RunWrite>, title: &Title, selection: &Selection)
 pub fn receive<'t>(tx: Write<'t, RunWrite>, title: &Title) -> Result<Audited<'t, OpenRun>> {
     let number = sql::take_number(tx)?;
     let id = sql::insert(tx, number, title, Kind::Automated, State::Receiving)?;
-    tx.audited(CREATED.of(id).count("items", 0), OpenRun { id, number, is_empty: true })
+    let run = OpenRun { id, number, is_empty: true, is_receiving: true };
+    tx.audited(CREATED.of(id).count("items", 0), run)
+}
+
+/// A run that an upload fills, found again in its next transaction.
+pub fn receiving(tx: Write<'_, RunWrite>, number: i64) -> Result<OpenRun> {
+    let found = sql::by_number(tx, number)?.filter(|run| run.state == State::Receiving);
+    found.as_ref().map(OpenRun::of).ok_or_else(|| {
+        Error::conflict("This upload took so long that it was given up.").hint("Send it again.")
+    })
 }
 
 /// Shows a received run to everybody, open or closed at once.
@@ -205,13 +223,30 @@ pub fn accept(tx: Write<'_, RunWrite>, run: OpenRun, state: State) -> Result<Aud
 
 /// The run as one that takes results. A closed run is a conflict.
 pub fn taking(tx: impl InProject, number: i64) -> Result<OpenRun> {
-    let run = sql::by_number(tx, number)?.ok_or_else(|| no_such_run(number))?;
+    let run = one(tx, number)?;
     if run.state == State::Closed {
         let key = projects::key(tx)?;
         return Err(Error::conflict(format!("Run {key}-R{number} is closed, so it takes no results."))
             .hint("Start a new run to record another result."));
     }
-    Ok(OpenRun { id: run.id, number, is_empty: run.counts.total() == 0 })
+    Ok(OpenRun::of(&run))
+}
+
+/// A run of exactly this title that is not closed: one that an upload fills before all others, then the newest.
+pub fn titled(tx: impl InProject, title: &Title) -> Result<Option<OpenRun>> {
+    Ok(sql::by_title(tx, title)?.as_ref().map(OpenRun::of))
+}
+
+/// Takes away items of a run that an upload began and did not finish, at most so many; answers how many. Its
+/// results go before, the run after. Whoever calls this writes the entry.
+pub fn discard_items(tx: Write<'_, UploadSweep>, run: RunId, rows_max: i64) -> Result<i64> {
+    sql::unmark_cases(tx, run, rows_max)?;
+    sql::delete_items(tx, run, rows_max)
+}
+
+/// Takes away a run that an upload began and did not finish, once it is empty.
+pub fn discard(tx: Write<'_, UploadSweep>, run: RunId) -> Result<()> {
+    sql::delete_received(tx, run)
 }
 
 /// Closes an open run. Untested items stay untested; nothing is invented.

@@ -1,7 +1,7 @@
 //! Statements of runs.
 
 use super::{Counts, Kind, Run, State};
-use crate::kernel::access::{InProject, RunWrite, Tx, Write};
+use crate::kernel::access::{InProject, RunWrite, Tx, UploadSweep, Write};
 use crate::kernel::error::Result;
 use crate::kernel::id::{ItemId, RunId, SuiteId, UserId};
 use crate::kernel::sql::{self, FromRow, Row, named_params};
@@ -45,6 +45,47 @@ pub(super) fn by_number(tx: impl InProject, number: i64) -> Result<Option<Run>> 
           WHERE project_id = :project AND number = :number",
         named_params! { ":project": tx.project(), ":number": number },
     )
+}
+
+/// The first run of this title that is not closed; `receiving` stands behind `open` in the alphabet.
+pub(super) fn by_title(tx: impl InProject, title: &Title) -> Result<Option<Run>> {
+    tx.row(
+        "SELECT runs.id, number, title, runs.kind, runs.state, users.name AS author, runs.created_at, closed_at,
+                changed_at, passed, failed, errored, blocked, skipped, untested, duration_ms
+           FROM runs LEFT JOIN users ON users.id = author_id
+          WHERE project_id = :project AND title = :title AND runs.state <> 'closed'
+          ORDER BY runs.state DESC, number DESC
+          LIMIT 1",
+        named_params! { ":project": tx.project(), ":title": title },
+    )
+}
+
+/// Cases that only an unfinished upload has seen count as never run again.
+pub(super) fn unmark_cases(tx: Write<'_, UploadSweep>, run: RunId, rows_max: i64) -> Result<()> {
+    tx.run(
+        "UPDATE cases
+            SET has_result = 0
+          WHERE id IN (SELECT case_id FROM items WHERE run_id = :run ORDER BY case_id LIMIT :rows)
+            AND NOT EXISTS (SELECT 1 FROM case_summaries WHERE case_id = cases.id)",
+        named_params! { ":run": run, ":rows": rows_max },
+    )
+    .map(drop)
+}
+
+/// Takes items away, in the order of their cases.
+pub(super) fn delete_items(tx: Write<'_, UploadSweep>, run: RunId, rows_max: i64) -> Result<i64> {
+    let gone = tx.run(
+        "DELETE FROM items
+          WHERE id IN (SELECT id FROM items WHERE run_id = :run ORDER BY case_id LIMIT :rows)",
+        named_params! { ":run": run, ":rows": rows_max },
+    )?;
+    Ok(gone as i64)
+}
+
+/// Takes away a run that was never complete.
+pub(super) fn delete_received(tx: Write<'_, UploadSweep>, run: RunId) -> Result<()> {
+    tx.run("DELETE FROM runs WHERE id = :run AND state = 'receiving'", named_params! { ":run": run })
+        .map(drop)
 }
 
 /// Runs that people see, the newest first.

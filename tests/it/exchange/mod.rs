@@ -1,3 +1,4 @@
 //! What comes in from other tools, and goes out to them.
 
 mod junit;
+mod uploads;

@@ -2,6 +2,7 @@
 
 use super::App;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::multipart::{Form, Part};
 use reqwest::{Method, StatusCode};
 use std::collections::BTreeMap;
 use testkeep::people::login::totp;
@@ -53,6 +54,30 @@ impl<'a> Browser<'a> {
     pub async fn post_from_elsewhere(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let request = self.app.request(Method::POST, path).header("sec-fetch-site", "cross-site");
         self.exchange(request.body(form(fields))).await
+    }
+
+    /// Sends a form with files, as a browser does: the token first, then the fields, then the files.
+    pub async fn post_files(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        field: &'static str,
+        files: &[(&str, &[u8])],
+    ) -> Reply {
+        let form = Form::new().text("_csrf", self.csrf.clone());
+        let form = fields
+            .iter()
+            .fold(form, |form, (name, value)| form.text((*name).to_owned(), (*value).to_owned()));
+        let form = files.iter().fold(form, |form, (name, content)| {
+            form.part(field, Part::bytes(content.to_vec()).file_name((*name).to_owned()))
+        });
+        let request = self.app.request(Method::POST, path).header("sec-fetch-site", "same-origin");
+        self.exchange(request.multipart(form)).await
+    }
+
+    /// Forgets the token of the page seen last.
+    pub fn forget_form(&mut self) {
+        self.csrf.clear();
     }
 
     async fn send(&mut self, method: Method, path: &str, fields: Option<&[(&str, &str)]>) -> Reply {

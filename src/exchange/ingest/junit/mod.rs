@@ -277,6 +277,7 @@ impl<'s> Reading<'s> {
             Some(broken) => {
                 self.release()?;
                 self.count(&broken)?;
+                self.summary.note_broken_suite(&broken);
                 (self.sink)(broken)
             }
         }

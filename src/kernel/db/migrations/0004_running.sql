@@ -45,7 +45,7 @@ CREATE INDEX items_of_people ON items (run_id, assignee_id, status) WHERE assign
 CREATE TABLE results (
   id         INTEGER PRIMARY KEY,
   run_id     INTEGER NOT NULL REFERENCES runs (id),
-  item_id    INTEGER NOT NULL REFERENCES items (id),
+  item_id    INTEGER NOT NULL,                 -- no REFERENCES: taking an item away would read all results
   attempt    INTEGER NOT NULL,
   status     TEXT NOT NULL CHECK (status IN ('passed', 'failed', 'errored', 'blocked', 'skipped')),
   elapsed_ms INTEGER,
@@ -85,3 +85,4 @@ CREATE TABLE uploads (
 CREATE UNIQUE INDEX uploads_by_key ON uploads (project_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE UNIQUE INDEX uploads_by_content ON uploads (project_id, content) WHERE idempotency_key IS NULL;
 CREATE INDEX uploads_of_a_run ON uploads (run_id);
+CREATE INDEX uploads_not_done ON uploads (id) WHERE state = 'receiving';
