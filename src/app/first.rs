@@ -4,6 +4,7 @@ use super::House;
 use crate::keeping::keys;
 use crate::kernel::access::Claim;
 use crate::kernel::error::Result;
+use crate::kernel::keyring::RecoveryKit;
 use crate::kernel::secret::Secret;
 use crate::people::setup::{self, PendingKit};
 use std::sync::Arc;
@@ -25,15 +26,14 @@ pub async fn first(house: &House) -> Result<First> {
     Ok(First { code, kit: PendingKit::new(kit) })
 }
 
-/// The kit for the first owner, as a page for paper: the one of a new instance, else another one, because
-/// a kit that nobody has seen is gone with its process. None once a backup was made with it.
-pub async fn kit(house: &House) -> Result<Option<Secret<String>>> {
-    let kit = match &house.kit {
-        Some(kit) => Some(kit.clone()),
+/// The kit for the first owner: the one of a new instance, else another one, because a kit that nobody
+/// has seen is gone with its process. None once a backup was made with it.
+pub async fn kit(house: &House) -> Result<Option<RecoveryKit>> {
+    match &house.kit {
+        Some(kit) => Ok(Some(kit.clone())),
         None => {
             let (gate, instance) = (house.shell.operator().gate::<Claim>(()), Arc::clone(&house.instance));
-            gate.write(move |tx| keys::renew_kit(tx, &instance)).await?
+            gate.write(move |tx| keys::renew_kit(tx, &instance)).await
         }
-    };
-    Ok(kit.map(|kit| kit.print(setup::FIRST_NAME)))
+    }
 }

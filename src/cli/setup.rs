@@ -89,7 +89,7 @@ async fn claim(
     kit_file: Option<PathBuf>,
 ) -> Result<Claimed> {
     // First the kit and then the claim: an instance that is claimed must have a kit that somebody holds.
-    let kit = app::kit(house).await?;
+    let kit = app::kit(house).await?.map(|kit| kit.print(setup::FIRST_NAME));
     if let (Some(file), Some(kit)) = (&kit_file, &kit)
         && !durable::create(file, kit.expose().as_bytes())?
     {

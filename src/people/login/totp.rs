@@ -43,8 +43,9 @@ pub fn provisioning(secret: &[u8], email: &str) -> Result<Provisioning> {
     let url = totp.to_url().map_err(|e| Error::internal(e.to_string()))?;
     let picture = QrCode::new(&url).map_err(Error::internal)?;
     let qr_svg = picture.render::<svg::Color<'_>>().min_dimensions(200, 200).build();
-    // The declaration of XML has no place inside of a page.
-    let qr_svg = qr_svg.find("<svg").map_or_else(String::new, |start| qr_svg[start..].to_owned());
+    // The declaration of XML has no place inside of a page, and who listens hears what the picture is.
+    let start = qr_svg.find("<svg").map_or(0, |start| start + "<svg".len());
+    let qr_svg = format!("<svg role=\"img\" aria-label=\"QR picture\"{}", &qr_svg[start..]);
     Ok(Provisioning { secret: grouped(&totp.secret().to_base32()), url, qr_svg })
 }
 

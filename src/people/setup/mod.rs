@@ -15,6 +15,7 @@ use crate::kernel::access::{Claim, Gate, Read, Tx, Write};
 use crate::kernel::audit::{Audited, Event, Quiet};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::UserId;
+use crate::kernel::keyring::RecoveryKit;
 use crate::kernel::secret::Secret;
 use crate::kernel::time::Timestamp;
 use std::sync::Mutex;
@@ -44,16 +45,16 @@ pub struct Instance {
 /// The recovery kit of the keys, kept in memory from the first start until it is shown once to the
 /// first owner. The composition root puts it in.
 #[derive(Default)]
-pub struct PendingKit(Mutex<Option<Secret<String>>>);
+pub struct PendingKit(Mutex<Option<RecoveryKit>>);
 
 impl PendingKit {
     /// Keeps a kit to be shown, if there is one.
-    pub fn new(kit: Option<Secret<String>>) -> PendingKit {
+    pub fn new(kit: Option<RecoveryKit>) -> PendingKit {
         PendingKit(Mutex::new(kit))
     }
 
     /// The kit, once.
-    pub fn take(&self) -> Option<Secret<String>> {
+    pub fn take(&self) -> Option<RecoveryKit> {
         self.0.lock().expect("nobody panics while holding it").take()
     }
 }
@@ -116,7 +117,7 @@ pub fn is_open(tx: Read<'_, Claim>, code: &str) -> Result<bool> {
 /// Claims the instance, which has begun, for its first owner.
 pub fn claim(tx: Write<'_, Claim>, new: NewOwner) -> Result<Audited<'_, Claimed>> {
     if !sql::set_claimed(tx)? {
-        return Err(Error::conflict("This instance has been set up already.").hint("Sign in at /signin."));
+        return Err(claimed_already());
     }
     let user = users::create(tx, &new.email, &new.name)?;
     login::open(tx, user, &new.password_phc)?;
@@ -185,6 +186,10 @@ fn begun(tx: Write<'_, Claim>, uuid: &str) -> Result<Instance> {
         Some(instance) => Ok(instance),
         None => sql::insert(tx, uuid, FIRST_NAME),
     }
+}
+
+fn claimed_already() -> Error {
+    Error::conflict("This instance has been set up already.").hint("Sign in at /signin.")
 }
 
 fn no_such_link() -> Error {

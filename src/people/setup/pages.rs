@@ -6,6 +6,7 @@ use super::PendingKit;
 use crate::kernel::access::{Claim, SignIn};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::secret::Secret;
+use crate::kernel::time::Timestamp;
 use crate::people::login::browser::{Browser, keeping};
 use crate::people::login::exposed;
 use crate::people::login::password::{self, Strength};
@@ -20,7 +21,7 @@ use crate::web::routes::{Route, public};
 use crate::web::visit::Visit;
 use actix_web::http::Method;
 use actix_web::web::Data;
-use actix_web::{Either, HttpRequest, HttpResponse, Responder};
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
 
@@ -87,7 +88,7 @@ struct FactorPage {
 struct KitPage {
     stages: Vec<Stage>,
     codes: Vec<String>,
-    kit: Option<String>,
+    kit: Option<Kit>,
 }
 
 #[derive(Deserialize)]
@@ -110,10 +111,7 @@ struct FactorForm {
 }
 
 /// The first step says what happens next. The link is used up only with the administrator's passphrase.
-async fn show(
-    Visitor(caller): Visitor,
-    Query(query): Query<CodeQuery>,
-) -> Result<Either<Page<ClaimPage>, Redirect>> {
+async fn show(Visitor(caller): Visitor, Query(query): Query<CodeQuery>) -> Result<Page<ClaimPage>> {
     let code = query.code.unwrap_or_default();
     let (gate, looked) = (caller.gate::<Claim>(()), code.trim().to_owned());
     let (is_claimed, is_open) = gate
@@ -123,11 +121,11 @@ async fn show(
         })
         .await?;
     if is_claimed {
-        return Ok(Either::Right(Redirect::to("/signin").saying("This instance has been set up already.")));
+        return Err(super::claimed_already());
     }
     let is_refused = !code.is_empty() && !is_open;
     let code = if is_open { code } else { String::new() };
-    Ok(Either::Left(Page::new(ClaimPage { stages: stages(1), code, is_refused })))
+    Ok(Page::new(ClaimPage { stages: stages(1), code, is_refused }))
 }
 
 async fn show_owner(
@@ -207,8 +205,18 @@ async fn submit_factor(
     }
 }
 
+/// A recovery kit as it is shown: its secret in lines of five groups.
+struct Kit {
+    lines: Vec<String>,
+    uuid: String,
+    created_at: Timestamp,
+}
+
 /// The recovery kit of the keys, this once.
-fn kit(request: &HttpRequest) -> Option<String> {
-    let pending = request.app_data::<Data<PendingKit>>()?;
-    pending.take().map(|kit| kit.expose().clone())
+fn kit(request: &HttpRequest) -> Option<Kit> {
+    let kit = request.app_data::<Data<PendingKit>>()?.take()?;
+    let secret = kit.secret.print();
+    let groups: Vec<&str> = secret.expose().split('-').collect();
+    let lines = groups.chunks(5).map(|line| line.join("-")).collect();
+    Some(Kit { lines, uuid: kit.uuid, created_at: kit.created_at })
 }
