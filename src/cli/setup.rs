@@ -9,6 +9,7 @@ use crate::kernel::limits;
 use crate::kernel::options::Options;
 use crate::kernel::secret::Secret;
 use crate::kernel::time::Clock;
+use crate::people::UNNAMED;
 use crate::people::setup::{self, ClaimedByOperator};
 use crate::people::users::{Email, Name};
 use clap::Args;
@@ -89,7 +90,7 @@ async fn claim(
     kit_file: Option<PathBuf>,
 ) -> Result<Claimed> {
     // First the kit and then the claim: an instance that is claimed must have a kit that somebody holds.
-    let kit = app::kit(house).await?.map(|kit| kit.print(setup::FIRST_NAME));
+    let kit = app::kit(house).await?.map(|kit| kit.print(UNNAMED));
     if let (Some(file), Some(kit)) = (&kit_file, &kit)
         && !durable::create(file, kit.expose().as_bytes())?
     {

@@ -22,6 +22,9 @@ pub mod setup;
 
 pub use users::seen;
 
+/// The name of an instance that has none of its own yet; pages leave it out.
+pub const UNNAMED: &str = "Testkeep";
+
 use crate::kernel::audit::Event;
 use crate::web::routes::Route;
 

@@ -5,7 +5,7 @@ mod factor;
 mod profile;
 mod tokens;
 
-use crate::kernel::access::{AccountView, Read, Tx};
+use crate::kernel::access::{AccountView, Read};
 use crate::kernel::error::Result;
 use crate::kernel::limits;
 use crate::people::users;
@@ -25,8 +25,3 @@ fn frame(tx: Read<'_, AccountView>, visit: Visit) -> Result<Frame> {
 
 /// Minutes for which a confirmation counts, for the words on the page.
 const FRESH_MINUTES: i64 = limits::SESSION_FRESH_MS / 60_000;
-
-/// Whether sensitive changes are open to this session now.
-fn is_fresh(tx: impl Tx) -> bool {
-    tx.is_fresh()
-}

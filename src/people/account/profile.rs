@@ -1,7 +1,7 @@
 //! The account page, and changes of name, address and passphrase.
 
 use super::frame;
-use crate::kernel::access::{AccountView, AccountWrite, Gate};
+use crate::kernel::access::{AccountView, AccountWrite, Gate, Tx};
 use crate::kernel::error::{Kind, Result};
 use crate::kernel::id::SessionId;
 use crate::kernel::secret::Secret;
@@ -74,7 +74,7 @@ async fn account_page(gate: &Gate<AccountView>, visit: Visit, problems: Problems
             codes_left: factor::codes_left(tx)?,
             sessions: sessions::list(tx)?,
             tokens: tokens::list(tx)?,
-            is_fresh: super::is_fresh(tx),
+            is_fresh: tx.is_fresh(),
             problems,
         })
     })

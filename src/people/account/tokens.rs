@@ -1,7 +1,7 @@
 //! One's own tokens: made, shown once, revoked.
 
 use super::frame;
-use crate::kernel::access::{AccountView, AccountWrite, Gate};
+use crate::kernel::access::{AccountView, AccountWrite, Gate, Tx};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::TokenId;
 use crate::people::tokens::{self, DAYS, NewToken, Reach};
@@ -73,7 +73,7 @@ async fn new_page(
             reaches: Choice::among(Reach::ALL.map(|reach| (reach.word(), reach.meaning())), &form.reach),
             projects: Choice::among(all.into_iter().chain(keys), form.project.unwrap_or_default()),
             days: Choice::among(DAYS.map(|days| (days, format!("{days} days"))), form.days),
-            is_fresh: super::is_fresh(tx),
+            is_fresh: tx.is_fresh(),
             problems,
         })
     })

@@ -6,7 +6,7 @@ use super::{Attempt, Begun, Proof, Step, factor, passphrase, second, sql};
 use crate::kernel::access::{AccountWrite, Gate, SignIn};
 use crate::kernel::error::{Kind, Result};
 use crate::kernel::secret::Secret;
-use crate::people::sessions;
+use crate::people::{UNNAMED, sessions};
 use crate::web::cookies;
 use crate::web::entrance::Visitor;
 use crate::web::filters;
@@ -102,7 +102,7 @@ struct Place {
 async fn place(gate: &Gate<SignIn>) -> Result<Place> {
     let head = gate.read(|tx| sql::head(tx)).await?;
     Ok(head.map_or(Place { instance: String::new(), is_claimed: false }, |head| Place {
-        instance: head.name,
+        instance: if head.name == UNNAMED { String::new() } else { head.name },
         is_claimed: head.is_claimed,
     }))
 }

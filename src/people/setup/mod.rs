@@ -10,7 +10,7 @@ use super::links::{self, Whom};
 use super::login::{self, Begun, Step, factor, password, totp};
 use super::sessions::{self, Stage};
 use super::users::{Email, Name};
-use super::{roles, users};
+use super::{UNNAMED, roles, users};
 use crate::kernel::access::{Claim, Gate, Read, Tx, Write};
 use crate::kernel::audit::{Audited, Event, Quiet};
 use crate::kernel::error::{Error, Result};
@@ -25,9 +25,6 @@ const LINK_ISSUED: Event =
     Event::new("instance.link_issued", "A link for setting the instance up was printed.");
 /// What happens at set-up.
 pub const EVENTS: &[Event] = &[CLAIMED, LINK_ISSUED];
-
-/// The name of an instance that has none of its own yet.
-pub const FIRST_NAME: &str = "Testkeep";
 
 /// The instance as such.
 #[derive(Clone, Debug)]
@@ -184,7 +181,7 @@ pub async fn claim_as_operator(
 fn begun(tx: Write<'_, Claim>, uuid: &str) -> Result<Instance> {
     match sql::instance(tx)? {
         Some(instance) => Ok(instance),
-        None => sql::insert(tx, uuid, FIRST_NAME),
+        None => sql::insert(tx, uuid, UNNAMED),
     }
 }
 

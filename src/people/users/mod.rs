@@ -11,7 +11,7 @@ pub use api::Api;
 pub(super) use pages::{LinkPage, role_of};
 
 use super::links::{self, Whom};
-use super::{login, roles, sessions};
+use super::{UNNAMED, login, roles, sessions};
 use crate::kernel::access::{
     AccountView, AccountWrite, Actor, InstanceView, PeopleManage, PeopleView, Permission, Read, Role, Tx,
     Write,
@@ -176,7 +176,7 @@ pub struct Invitation {
 
 /// Who acts, and at which instance, for the frame of a page.
 pub fn seen(tx: impl Tx) -> Result<Seen> {
-    let instance = sql::instance_name(tx)?.unwrap_or_default();
+    let instance = sql::instance_name(tx)?.filter(|name| name != UNNAMED).unwrap_or_default();
     let Some(user) = tx.actor().user().map(|id| sql::by_id(tx, id)).transpose()?.flatten() else {
         return Ok(Seen { instance, ..Seen::default() });
     };
@@ -203,7 +203,12 @@ pub fn own(tx: Read<'_, AccountView>) -> Result<User> {
 
 /// All people, by name.
 pub fn list(tx: Read<'_, PeopleView>) -> Result<Vec<User>> {
-    sql::people(tx)
+    let (mut people, in_memory) = (sql::people(tx)?, tx.presence());
+    for user in &mut people {
+        let used = in_memory.iter().filter(|(actor, _)| actor.user() == Some(user.id)).map(|(_, at)| *at);
+        user.seen_at = used.max().max(user.seen_at);
+    }
+    Ok(people)
 }
 
 /// One account.

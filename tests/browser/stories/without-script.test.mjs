@@ -25,6 +25,7 @@ test("claiming, uploading, browsing, executing and signing in work without scrip
   });
 
   await t.test("signing out and in again", async () => {
+    await page.getByRole("button", { name: /account of/i }).click();
     await page.getByRole("button", { name: /sign out/i }).first().click();
     await page.waitForURL(/signin/);
     await signIn(page, authenticator);
