@@ -1,5 +1,6 @@
 //! Tier 4: what is to be checked. Knows nothing of runs and results.
 
+pub mod references;
 pub mod text;
 pub mod verdicts;
 
@@ -7,9 +8,9 @@ pub mod projects;
 
 pub mod suites;
 
-pub mod cases;
-
 pub mod evidence;
+
+pub mod cases;
 
 use crate::kernel::audit::Event;
 

@@ -10,6 +10,7 @@ mod draft;
 pub mod list;
 mod sql;
 
+pub use crate::library::references::number_of;
 pub use api::{Api, routes};
 pub use draft::{Draft, Step};
 
@@ -140,18 +141,6 @@ pub struct Opened {
     pub revision: Revision,
     /// How it fared; none if it never ran.
     pub summary: Option<Summary>,
-}
-
-/// Number of a case from how people and programs name it: `12`, `C12` or `SHOP-C12`.
-pub fn number_of(project_key: &str, name: &str) -> Option<i64> {
-    let name = name.trim();
-    let own = name.strip_prefix(project_key).and_then(|rest| rest.strip_prefix('-'));
-    let digits = match own {
-        Some(rest) => rest.strip_prefix(['C', 'c'])?,
-        None => name.strip_prefix(['C', 'c']).unwrap_or(name),
-    };
-    let is_plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|_| is_plain)
 }
 
 /// Writes a case at the end of a suite, with revision 1.
@@ -292,19 +281,4 @@ fn no_such_case(number: i64) -> Error {
 
 fn no_such_revision(number: i64, revision: i64) -> Error {
     Error::not_found(format!("Case C{number} has no revision {revision}."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_case_is_known_by_its_number_and_its_reference() {
-        assert_eq!(number_of("SHOP", "12"), Some(12));
-        assert_eq!(number_of("SHOP", "c12"), Some(12));
-        assert_eq!(number_of("SHOP", "SHOP-C12"), Some(12));
-        for name in ["BANK-C12", "SHOP-12", "SHOP-R12", "C", "", "-1", "C+1", "99999999999999999999"] {
-            assert_eq!(number_of("SHOP", name), None, "{name}");
-        }
-    }
 }

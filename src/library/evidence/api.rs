@@ -5,7 +5,7 @@ use crate::kernel::access::{Gate, ProjectView, ResultWrite};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{EvidenceId, ResultId};
 use crate::kernel::instance::Instance;
-use crate::library::cases::number_of;
+use crate::library::references::number_of;
 use crate::web::respond::{Created, Path};
 use crate::web::routes::{Route, get, post};
 use crate::web::upload::{Parts, Upload};
@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
 /// The routes of this slice.
-pub fn routes() -> Vec<Route> {
+pub(super) fn routes() -> Vec<Route> {
     vec![
         post("/api/v1/projects/{project}/evidence", add),
         get("/api/v1/projects/{project}/evidence/{evidence}", download),

@@ -4,11 +4,12 @@
 //! runs any of it.
 
 mod api;
+mod pages;
 mod serve;
 mod sniff;
 mod sql;
 
-pub use api::{Api, routes};
+pub use api::Api;
 pub use serve::{Served, serve};
 pub use sniff::Media;
 
@@ -19,7 +20,7 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{CaseId, EvidenceId, ResultId};
 use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
-use crate::library::cases;
+use crate::web::routes::Route;
 use crate::web::upload::{Bounds, Received};
 use std::io::Read as _;
 
@@ -29,6 +30,11 @@ const GIVEN: Event =
 const REMOVED: Event = Event::new("evidence.removed", "A file was taken away from where it was attached.");
 /// What the audit trail may say of evidence.
 pub const EVENTS: &[Event] = &[ATTACHED, GIVEN, REMOVED];
+
+/// The routes of this slice.
+pub fn routes() -> Vec<Route> {
+    pages::routes().into_iter().chain(api::routes()).collect()
+}
 
 /// What one upload of evidence may bring.
 pub const BOUNDS: Bounds = Bounds {
@@ -54,8 +60,8 @@ pub struct Evidence {
     pub blob: BlobName,
     /// The result it belongs to.
     pub result: Option<ResultId>,
-    /// The case it belongs to.
-    pub case: Option<CaseId>,
+    /// The case it belongs to, by its number in the project.
+    pub case: Option<i64>,
     /// Who attached it.
     pub author: Option<String>,
     /// When.
@@ -99,7 +105,7 @@ pub fn attach<'t>(
 ) -> Result<Audited<'t, Vec<Evidence>>> {
     let (result, case) = match owner {
         Owner::Nothing => (None, None),
-        Owner::Case(number) => (None, Some(cases::one(tx, number)?.id)),
+        Owner::Case(number) => (None, Some(case_of(tx, number)?)),
         Owner::Result(id) if sql::has_result(tx, id)? => (Some(id), None),
         Owner::Result(id) => {
             return Err(Error::not_found(format!("There is no result {} in this project.", id.0)));
@@ -159,6 +165,11 @@ pub fn of_case(tx: Read<'_, ProjectView>, case: CaseId) -> Result<Vec<Evidence>>
 /// Files of a result, the oldest first.
 pub fn of_result(tx: Read<'_, ProjectView>, result: ResultId) -> Result<Vec<Evidence>> {
     sql::of_result(tx, result)
+}
+
+fn case_of(tx: impl InProject, number: i64) -> Result<CaseId> {
+    sql::case(tx, number)?
+        .ok_or_else(|| Error::not_found(format!("There is no case C{number} in this project.")))
 }
 
 fn head(spool: &Spool) -> Result<Vec<u8>> {

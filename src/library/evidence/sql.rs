@@ -7,6 +7,14 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{BlobId, CaseId, EvidenceId, ResultId};
 use crate::kernel::sql::{self, FromRow, Row, named_params};
 
+pub(super) fn case(tx: impl InProject, number: i64) -> Result<Option<CaseId>> {
+    let found: Option<One> = tx.row(
+        "SELECT id FROM cases WHERE project_id = :project AND number = :number",
+        named_params! { ":project": tx.project(), ":number": number },
+    )?;
+    Ok(found.map(|One(id)| CaseId(id)))
+}
+
 pub(super) fn has_result(tx: impl InProject, id: ResultId) -> Result<bool> {
     let found: Option<One> = tx.row(
         "SELECT results.id FROM results JOIN runs ON runs.id = run_id WHERE results.id = :id AND project_id = :project",
@@ -80,20 +88,22 @@ pub(super) fn delete(tx: Write<'_, ResultWrite>, id: EvidenceId) -> Result<()> {
 
 pub(super) fn one(tx: impl InProject, id: EvidenceId) -> Result<Option<Evidence>> {
     tx.row(
-        "SELECT evidence.id, evidence.name, media_type, bytes, sha256, blobs.name, result_id, case_id, users.name,
+        "SELECT evidence.id, evidence.name, media_type, bytes, sha256, blobs.name, result_id, cases.number, users.name,
                 evidence.created_at
            FROM evidence JOIN blobs ON blobs.id = blob_id LEFT JOIN users ON users.id = author_id
-          WHERE project_id = :project AND evidence.id = :id",
+                LEFT JOIN cases ON cases.id = case_id
+          WHERE evidence.project_id = :project AND evidence.id = :id",
         named_params! { ":project": tx.project(), ":id": id },
     )
 }
 
 pub(super) fn of_case(tx: impl InProject, case: CaseId) -> Result<Vec<Evidence>> {
     tx.rows(
-        "SELECT evidence.id, evidence.name, media_type, bytes, sha256, blobs.name, result_id, case_id, users.name,
+        "SELECT evidence.id, evidence.name, media_type, bytes, sha256, blobs.name, result_id, cases.number, users.name,
                 evidence.created_at
            FROM evidence JOIN blobs ON blobs.id = blob_id LEFT JOIN users ON users.id = author_id
-          WHERE project_id = :project AND case_id = :case
+                LEFT JOIN cases ON cases.id = case_id
+          WHERE evidence.project_id = :project AND case_id = :case
           ORDER BY evidence.id",
         named_params! { ":project": tx.project(), ":case": case },
     )
@@ -101,10 +111,11 @@ pub(super) fn of_case(tx: impl InProject, case: CaseId) -> Result<Vec<Evidence>>
 
 pub(super) fn of_result(tx: impl InProject, result: ResultId) -> Result<Vec<Evidence>> {
     tx.rows(
-        "SELECT evidence.id, evidence.name, media_type, bytes, sha256, blobs.name, result_id, case_id, users.name,
+        "SELECT evidence.id, evidence.name, media_type, bytes, sha256, blobs.name, result_id, cases.number, users.name,
                 evidence.created_at
            FROM evidence JOIN blobs ON blobs.id = blob_id LEFT JOIN users ON users.id = author_id
-          WHERE project_id = :project AND result_id = :result
+                LEFT JOIN cases ON cases.id = case_id
+          WHERE evidence.project_id = :project AND result_id = :result
           ORDER BY evidence.id",
         named_params! { ":project": tx.project(), ":result": result },
     )

@@ -93,3 +93,36 @@ async fn a_form_that_does_not_fit_stores_nothing() {
     assert_eq!((status, made["id"].as_i64()), (201, Some(1)));
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn files_of_a_case_come_and_go_and_those_of_a_result_stay() {
+    let app = App::start().await;
+    let shop = app.project("SHOP").await;
+    let tester = app.token(Role::Tester, Some(shop)).await;
+    let post = async |path: &str, body: Value| -> Value {
+        app.with_token(&tester, Method::POST, path).json(&body).send().await.unwrap().json().await.unwrap()
+    };
+    let form = async |path: &str, form: Form| {
+        let reply = app.with_token(&tester, Method::POST, path).multipart(form).send().await.unwrap();
+        (reply.status().as_u16(), reply.headers().get("location").map(|to| to.to_str().unwrap().to_owned()))
+    };
+    post("/api/v1/projects/SHOP/cases", serde_json::json!({"title": "Pay"})).await;
+    let two = file("a.txt", *b"a").part("file", Part::bytes(b"b".to_vec()).file_name("b.txt"));
+    let back = Some("/p/SHOP/cases/1#files".to_owned());
+    assert_eq!(form("/p/SHOP/cases/1/evidence", two).await, (303, back.clone()));
+    assert_eq!(form("/p/SHOP/cases/9/evidence", file("a.txt", *b"a")).await.0, 404);
+    let reply = app.with_token(&tester, Method::GET, "/p/SHOP/evidence/2").send().await.unwrap();
+    assert_eq!(reply.text().await.unwrap(), "b");
+    assert_eq!(form("/p/SHOP/evidence/2/remove", Form::new()).await, (303, back));
+    let gone = app.with_token(&tester, Method::GET, "/p/SHOP/evidence/2").send().await.unwrap();
+    assert_eq!(gone.status().as_u16(), 404);
+
+    post("/api/v1/projects/SHOP/runs", serde_json::json!({"title": "Smoke", "cases": [1]})).await;
+    let results = serde_json::json!({"results": [{"case": 1, "status": "failed"}]});
+    let recorded = post("/api/v1/projects/SHOP/runs/1/results", results).await;
+    let id = recorded["results"][0]["id"].to_string();
+    let (status, made) = attach(&app, &tester, file("shot.txt", *b"c").text("result", id)).await;
+    assert_eq!(status, 201);
+    assert_eq!(form(&format!("/p/SHOP/evidence/{}/remove", made["id"]), Form::new()).await.0, 409);
+    app.stop().await;
+}
