@@ -13,8 +13,8 @@ use std::{env, fs};
 /// Style sheets in the order in which they build on each other.
 const STYLES: [&str; 4] = ["tokens", "base", "parts", "print"];
 /// Scripts in the order in which they run. Before them stands `core`, which holds what they share.
-const SCRIPTS: [&str; 10] =
-    ["rows", "keys", "palette", "buttons", "times", "steps", "forms", "upload", "drop", "live"];
+const SCRIPTS: [&str; 11] =
+    ["rows", "keys", "palette", "buttons", "timer", "times", "steps", "forms", "upload", "drop", "live"];
 /// Characters of the hash in a file's name: 64 bits are plenty against mistaking a file for its successor.
 const HASH_CHARS: usize = 16;
 /// Where `npm ci` leaves the digest of the lock file it followed.

@@ -276,6 +276,14 @@ pub const MESSAGE_BYTES_MAX: usize = REPORT_MESSAGE_BYTES_MAX + 64;
 pub const OUTPUT_BYTES_MAX: usize = REPORT_OUTPUT_BYTES_MAX + 64;
 /// The longest time a result may have taken: a year, in milliseconds.
 pub const ELAPSED_MS_MAX: i64 = 366 * 24 * 3_600_000;
+/// Cases that one form may choose for a run one by one; whole suites have no such bound.
+pub const RUN_CASES_CHOSEN_MAX: usize = 1_000;
+/// Results of one item that its page shows; the API has the others.
+pub const ATTEMPTS_SHOWN: i64 = 30;
+/// Runs before this one that the page of an item shows.
+pub const HISTORY_SHOWN: usize = 8;
+/// Items on either side of the one that is executed.
+pub const ITEMS_AROUND: i64 = 20;
 /// Items of one run.
 pub const ITEMS_MAX: i64 = 1_000_000;
 /// How many of the latest runs the history of a case looks at.

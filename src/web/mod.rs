@@ -1,5 +1,6 @@
 //! Tier 1: kit for talking HTTP. No feature, no listener.
 
+pub mod address;
 pub mod cookies;
 pub mod entrance;
 pub mod routes;

@@ -1,11 +1,13 @@
 //! A visit: what a page must know of the request it answers, besides the claim in its `Gate`.
 
 use super::entrance::origin;
-use super::{cookies, csrf};
+use super::{cookies, csrf, forms};
+use crate::kernel::error::Result;
 use actix_web::cookie::Cookie;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use data_encoding::BASE64URL_NOPAD;
+use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -41,9 +43,18 @@ pub struct Said {
     pub sentence: String,
 }
 
+impl Visit {
+    /// The parameters after the question mark, read by the rules of forms: one that is empty counts as left
+    /// out, one that `T` does not have is refused, and a `Vec` takes all of its name.
+    pub fn asked<T: DeserializeOwned>(&self) -> Result<T> {
+        let (_, parameters) = self.address.split_once('?').unwrap_or_default();
+        forms::parse(parameters.as_bytes())
+    }
+}
+
 impl FromRequest for Visit {
     type Error = Infallible;
-    type Future = Ready<Result<Self, Infallible>>;
+    type Future = Ready<std::result::Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let address = request.uri().path_and_query().map_or("/", |address| address.as_str());

@@ -1,9 +1,12 @@
 // Evidence by paste or drop.
 // data-drop          a form with one file field: files that are pasted anywhere on the page, dropped on the form or
 //                    chosen in its field are sent one by one. Without script it is a field and a button.
+// data-drop="url"    the same for a part of another form: its files go to this address before the form is sent,
+//                    and the answers name them in hidden fields. Without script they go with the form.
 // data-drop-list     a list in the form, or named by its value as a selector: gets a line for each file. What the
 //                    server answers takes the place of that line.
-const dropForm = () => find("form[data-drop]");
+// data-takes-line    a button that takes its line of a list away
+const dropForm = () => find("[data-drop]");
 const listOf = (form) => find("[data-drop-list]", form) ?? find("[data-drop-list]");
 
 function nameOf(file) {
@@ -19,12 +22,12 @@ async function sendFile(form, file) {
   listOf(form)?.append(line);
   const fields = new FormData();
   fields.append("_csrf", csrf());
-  for (const field of new FormData(form).entries()) {
+  for (const field of form.matches("form") ? new FormData(form).entries() : []) {
     if (field[0] !== "_csrf" && !(field[1] instanceof File)) fields.append(...field);
   }
   fields.append(find('input[type="file"]', form)?.name || "file", file, name);
   try {
-    const answer = await send(addressOf(form), fields);
+    const answer = await send(form.dataset.drop || addressOf(form), fields);
     if (answer.problem) fail(line, state, form, file, answer.problem);
     else if (answer.html) line.outerHTML = answer.html;
     else state.textContent = "Kept";
@@ -66,7 +69,7 @@ document.addEventListener("drop", (event) => {
   if (dropForm().contains(event.target)) sendFiles(dropForm(), [...event.dataTransfer.files]);
 });
 document.addEventListener("change", (event) => {
-  const form = event.target.closest?.("form[data-drop]");
+  const form = event.target.closest?.("[data-drop]");
   if (!form || event.target.type !== "file") return;
   const files = [...event.target.files];
   event.target.value = "";
@@ -75,3 +78,4 @@ document.addEventListener("change", (event) => {
 document.addEventListener("submit", (event) => {
   if (event.target.matches("form[data-drop]")) event.preventDefault();
 });
+document.addEventListener("click", (event) => event.target.closest?.("[data-takes-line]")?.closest("li").remove());

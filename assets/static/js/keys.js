@@ -1,5 +1,5 @@
 // Keys of every page.
-// data-key="c"       a button or link that this key presses
+// data-key="c"       a button or link that this key presses, or a field that it goes to
 // data-go="c"        a link that `g` and then this key follows
 // data-opens="id"    a button that opens the dialog of this id; data-closes closes the layer it stands in
 // data-leave         a link that Esc follows
@@ -22,7 +22,8 @@ function press(event, selector) {
   const target = findAll(selector).find((node) => node.checkVisibility() || node.closest("[popover]"));
   if (!target) return;
   event.preventDefault();
-  target.click();
+  if (isTyping(target)) target.focus();
+  else target.click();
 }
 
 document.addEventListener("keydown", (event) => {

@@ -12,7 +12,7 @@ function walk(by) {
   const links = linksOf();
   const row = rowOf(document.activeElement);
   let at = links.findIndex((link) => link === document.activeElement || (row && rowOf(link) === row));
-  if (at < 0 && !row) at = links.findIndex((link) => rowOf(link)?.matches("[aria-current]")) - (by > 0 ? 1 : 0);
+  if (at < 0 && !row) at = links.findIndex((link) => rowOf(link)?.matches("[aria-current], :has([data-open][aria-current])")) - (by > 0 ? 1 : 0);
   const next = links[Math.min(Math.max(at + by, 0), links.length - 1)];
   next?.focus();
   next?.scrollIntoView({ block: "nearest" });

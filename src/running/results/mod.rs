@@ -3,24 +3,32 @@
 //! A result of an item that has one already is another attempt: the last counts, all are kept.
 
 mod api;
+mod pages;
 mod recorder;
 mod sql;
 
-pub use api::{Api, routes};
+pub use api::Api;
 pub use recorder::{Batch, Recorder};
 
 use crate::kernel::access::{InProject, ProjectView, Read, ResultWrite, UploadSweep, Write};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{ItemId, ResultId, RunId, UploadId};
+use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
 use crate::library::text::Title;
 use crate::library::verdicts::Status;
 use crate::running::runs::{self, Kind, OpenRun};
+use crate::web::routes::Route;
 
 const RECORDED: Event = Event::new("results.recorded", "Results were recorded in a run.");
 /// What the audit trail may say of results.
 pub const EVENTS: &[Event] = &[RECORDED];
+
+/// Every route of this slice.
+pub fn routes() -> Vec<Route> {
+    [api::routes(), pages::routes()].into_iter().flatten().collect()
+}
 
 /// A verdict to be recorded.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -193,9 +201,9 @@ pub fn list(
     sql::of_run(tx, run.id, after.unwrap_or(ResultId(0)), limit)
 }
 
-/// All results of an item, the newest first.
+/// The latest results of an item, the newest first.
 pub fn of_item(tx: impl InProject, run: &runs::Run, item: &runs::items::Item) -> Result<Vec<Verdict>> {
-    sql::of_item(tx, run.id, item.id, item.attempts)
+    sql::of_item(tx, run.id, item.id, item.attempts.min(limits::ATTEMPTS_SHOWN))
 }
 
 /// One result of this project.

@@ -7,9 +7,11 @@ mod api;
 pub mod groups;
 pub mod history;
 pub mod items;
+mod pages;
 mod sql;
 
-pub use api::{Api, CaseName, CountsWire, routes};
+pub use api::{Api, CaseName, CountsWire};
+pub use pages::url;
 
 use crate::kernel::access::{InProject, ProjectView, Read, RunWrite, UploadSweep, Write};
 use crate::kernel::audit::{Audited, Event};
@@ -21,6 +23,7 @@ use crate::kernel::words::words;
 use crate::library::text::Title;
 use crate::library::verdicts::Status;
 use crate::library::{projects, suites};
+use crate::web::routes::Route;
 use crate::web::tally::Tally;
 
 const CREATED: Event = Event::new("run.created", "A run was started.");
@@ -31,6 +34,11 @@ const EXTENDED: Event = Event::new("run.extended", "Cases were added to a run.")
 const ASSIGNED: Event = Event::new("run.assigned", "Items of a run were given to somebody, or to nobody.");
 /// What the audit trail may say of runs.
 pub const EVENTS: &[Event] = &[CREATED, RENAMED, RECEIVED, CLOSED, EXTENDED, ASSIGNED];
+
+/// Every route of this slice.
+pub fn routes() -> Vec<Route> {
+    [api::routes(), pages::routes()].into_iter().flatten().collect()
+}
 
 words! {
     /// Where the verdicts come from.

@@ -2,6 +2,7 @@
 
 mod api;
 mod home;
+mod pages;
 mod results;
 mod runs;
 
