@@ -18,7 +18,7 @@ use crate::kernel::options::Options;
 use crate::kernel::secret::Secret;
 use crate::kernel::time::Clock;
 use crate::server::Manager;
-use crate::server::listen::{self, Listening};
+use crate::server::listen::{self, Listening, StopOrder};
 use crate::server::stack::Shared;
 use crate::server::status::Status;
 use crate::server::tls::Tls;
@@ -95,11 +95,10 @@ impl Running {
         self.status.requests_under_way()
     }
 
-    /// Waits until somebody asks us to stop, then stops.
-    pub async fn until_asked_to_stop(self) -> Result<()> {
-        listen::asked_to_stop().await?;
+    /// Goes on until the order to stop is given, then stops.
+    pub async fn until(self, mut order: StopOrder) {
+        order.given().await;
         self.stop().await;
-        Ok(())
     }
 
     /// Finishes the requests that have begun and the changes that wait, then lets the folder go.

@@ -22,9 +22,10 @@ const REQUEST_MAX: Duration = Duration::from_secs(600);
 /// Which instance, and how to know that it is the right one.
 #[derive(Args, Debug)]
 pub struct At {
-    /// Address of the instance, https://keep.example:8443 for example.
+    /// Address of the instance, https://keep.example:8443 for example. Without it, the environment
+    /// variable TESTKEEP_URL.
     #[arg(long, value_name = "URL")]
-    pub url: String,
+    url: Option<String>,
     /// File that holds the token. Without it, the environment variable TESTKEEP_TOKEN.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -34,6 +35,17 @@ pub struct At {
     /// SHA-256 fingerprint of the certificate, as `testkeep serve` prints it.
     #[arg(long, value_name = "HEX")]
     pub fingerprint: Option<String>,
+}
+
+impl At {
+    /// The address as it was given.
+    pub fn url(&self) -> Result<String> {
+        let given = self.url.clone().or_else(|| std::env::var("TESTKEEP_URL").ok());
+        given.filter(|url| !url.is_empty()).ok_or_else(|| {
+            Error::invalid("No address of an instance was given.")
+                .hint("Name it with --url, such as https://keep.example:8443, or set TESTKEEP_URL.")
+        })
+    }
 }
 
 /// A client that trusts exactly what was asked for.
@@ -148,9 +160,10 @@ pub fn token(at: &At) -> Result<Secret<String>> {
 
 /// Address of a resource of the API.
 pub fn address(at: &At, path: &str) -> Result<Url> {
-    let base = at.url.trim_end_matches('/');
+    let given = at.url()?;
+    let base = given.trim_end_matches('/');
     Url::parse(&format!("{base}/api/v1/{path}")).ok().filter(|url| url.has_host()).ok_or_else(|| {
-        Error::invalid(format!("“{}” is not the address of an instance.", at.url))
+        Error::invalid(format!("“{given}” is not the address of an instance."))
             .hint("Write it like https://keep.example:8443.")
     })
 }
@@ -169,7 +182,8 @@ pub fn unreachable(at: &At, reason: reqwest::Error) -> Error {
     } else {
         "Is it running, and does the address carry the right port?"
     };
-    Error::busy(format!("{} cannot be reached: {causes}.", at.url)).hint(hint).because(reason)
+    let url = at.url().unwrap_or_default();
+    Error::busy(format!("{url} cannot be reached: {causes}.")).hint(hint).because(reason)
 }
 
 /// The JSON of an answer, or the failure it tells of.

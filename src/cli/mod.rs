@@ -4,6 +4,8 @@
 mod audit;
 mod backup;
 mod client;
+mod demo;
+mod doctor;
 mod flags;
 mod health;
 mod key;
@@ -69,6 +71,10 @@ enum Command {
     /// The keys of the instance.
     #[command(subcommand)]
     Key(key::Key),
+    /// Check files, keys, database, disk and backups, and say what to do.
+    Doctor(doctor::Doctor),
+    /// Fill a project with a shop that never was, to look around in.
+    Demo(demo::Demo),
     /// Ask a running instance whether it is ready; for containers.
     Health(health::Health),
     #[command(name = crate::keeping::backup::restore::CHILD, hide = true)]
@@ -102,6 +108,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
             Command::Upload(upload) => upload::run(upload, output).await,
             Command::Health(health) => health::run(health, &options, output).await,
             Command::Setup(setup) => setup::run(setup, &options, output).await,
+            Command::Doctor(doctor) => doctor::run(doctor, &options, output).await,
             Command::Verify(verify) => backup::verify(verify, &options, output).await,
             Command::Restore(restore) => backup::restore(restore, &options, output).await,
             command => {
@@ -121,6 +128,7 @@ async fn inside(command: Command, house: &House, options: &Options, output: Outp
         Command::Project(project) => project::run(project, house, output).await,
         Command::User(user) => user::run(user, house, options, output).await,
         Command::Token(token) => token::run(token, house, output).await,
+        Command::Demo(demo) => demo::run(demo, house, output).await,
         Command::Digest => audit::digest(house, output).await,
         Command::Audit(audit) => audit::run(audit, house, output).await,
         Command::Key(key) => key::run(key, house, output).await,

@@ -6,6 +6,7 @@ use crate::kernel::error::Result;
 use crate::kernel::keyring::Unlock;
 use crate::kernel::options::Options;
 use crate::kernel::time::Clock;
+use crate::server::listen::StopOrder;
 use crate::server::log;
 use clap::Args;
 
@@ -18,11 +19,13 @@ pub struct Serve {}
 /// Answers until SIGTERM or SIGINT.
 pub async fn run(_: Serve, options: Options) -> Result<()> {
     log::start(&options.log)?;
+    let order = StopOrder::hear()?;
     let is_new = !app::is_there(&options);
     let unlock = if is_new { app::unlock(&options)? } else { unlock::existing(&options)? };
     let running = app::start(options, &unlock, Clock::System).await?;
     greet(&running, is_new.then_some(&unlock));
-    running.until_asked_to_stop().await
+    running.until(order).await;
+    Ok(())
 }
 
 /// What a person at the terminal needs to go on: on stdout, apart from the log.
@@ -46,4 +49,5 @@ fn greet(running: &Running, made_with: Option<&Unlock>) {
             code.expose()
         ));
     }
+    say("\nStop it with Ctrl-C.");
 }

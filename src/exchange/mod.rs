@@ -2,6 +2,7 @@
 //!
 //! Translates, then calls `library` and `running`; knows no rules of its own about cases and runs.
 
+pub mod demo;
 pub mod ingest;
 
 pub mod uploads;

@@ -6,7 +6,7 @@ use super::layout;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The data folder is ours as long as this lives. The system lets go even after `kill -9`.
@@ -40,6 +40,20 @@ pub fn hold(data: &Path) -> Result<Held> {
     Ok(Held { _file: file })
 }
 
+/// The process that holds the folder, as the system knows it. Asking disturbs nobody: trying the lock could
+/// turn a server away that starts at this moment.
+pub fn holder(data: &Path) -> Option<u32> {
+    let file = std::fs::metadata(layout::serve_lock(data)).ok()?;
+    let inode = format!(":{}", file.ino());
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    // Such as `1: FLOCK  ADVISORY  WRITE 4711 fe:01:1234 0 EOF`.
+    let ours = locks
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .find(|words| words.contains(&"FLOCK") && words.iter().any(|word| word.ends_with(&inode)))?;
+    ours.get(4)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,7 +65,9 @@ mod tests {
         let held = hold(&data).unwrap();
         let refusal = hold(&data).unwrap_err();
         assert!(refusal.sentence().ends_with(&format!("in use by process {}.", std::process::id())));
+        assert_eq!(holder(&data), Some(std::process::id()));
         drop(held);
+        assert_eq!(holder(&data), None);
         hold(&data).unwrap();
     }
 }

@@ -3,6 +3,8 @@
 //! Says nothing of the audit trail, which has its own check, nor of files of evidence.
 
 use super::access::{InstanceView, Read, Tx};
+use super::blobs::BlobName;
+use super::db::migrate;
 use super::error::Result;
 use super::limits::INTEGRITY_FINDINGS_MAX as FINDINGS_MAX;
 use rusqlite::Connection;
@@ -22,6 +24,18 @@ pub fn check(tx: Read<'_, InstanceView>) -> Result<Vec<String>> {
         Err(cause) => findings.push(format!("The check of the tables stopped: {cause}.")),
     }
     Ok(findings)
+}
+
+/// The number of the database's schema, and the newest one that this program knows.
+pub fn schema(tx: Read<'_, InstanceView>) -> Result<(i64, i64)> {
+    Ok((migrate::version(tx.opened().conn)?, migrate::NEWEST))
+}
+
+/// Names of all files that the database speaks of, the newest first.
+pub fn blobs(tx: Read<'_, InstanceView>) -> Result<Vec<BlobName>> {
+    let mut statement = tx.opened().conn.prepare("SELECT name FROM blobs ORDER BY id DESC")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Pages whose tag is wrong. A checkpoint may write a page while it is read, so only what is found

@@ -121,6 +121,16 @@ pub const BACKUP_KEYRING_BYTES_MAX: u64 = 1 << 20;
 pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 512 << 20;
 /// The largest order that a restoring process reads from its parent.
 pub const RESTORE_ORDER_BYTES_MAX: u64 = 64 << 10;
+/// Free space on the disk of the data below which the doctor says that something is bad.
+pub const DISK_FREE_BYTES_BAD: u64 = 256 << 20;
+/// Free space on the disk of the data below which the doctor warns.
+pub const DISK_FREE_BYTES_WARNING: u64 = 2 << 30;
+/// Descriptors that a process of this size should be allowed: two for each connection, and the files.
+pub const DESCRIPTORS_MIN: u64 = 4_096;
+/// Age of the newest backup from which the doctor warns, in milliseconds.
+pub const BACKUP_AGE_WARNING_MS: i64 = 8 * 24 * 3_600_000;
+/// Files of evidence that the doctor reads to their end; that the others are there is seen from outside.
+pub const BLOBS_SAMPLED: usize = 200;
 /// Findings of one kind that a check of the database tells; one broken throughout needs no longer list.
 pub const INTEGRITY_FINDINGS_MAX: usize = 100;
 

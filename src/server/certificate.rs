@@ -19,6 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io};
 
+/// Names in the folder of our own pair.
+const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
 /// One day in the unit of `Timestamp`.
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -76,10 +79,20 @@ fn fingerprint(certificate: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }
 
+/// Whether the instance has made itself a pair in this folder.
+pub fn is_in(folder: &Path) -> bool {
+    folder.join(CERTIFICATE).exists()
+}
+
+/// The pair that the instance made itself.
+pub fn in_folder(folder: &Path) -> Result<Pair> {
+    Pair::read(&folder.join(CERTIFICATE), &folder.join(KEY))
+}
+
 /// The pair that the instance makes itself: kept in the folder, made anew when it nears its end or when the
 /// names have changed.
 pub fn own(folder: &Path, names: &[String], now: Timestamp) -> Result<Pair> {
-    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    let (certificate, key) = (folder.join(CERTIFICATE), folder.join(KEY));
     // Text before the first line of PEM is for people, and here for us: reading the names back from the
     // certificate would take a parser of its own.
     let title = format!("Made by Testkeep for: {}\n", names.join(", "));

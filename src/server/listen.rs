@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -102,15 +102,27 @@ pub fn speaks_cleartext(options: &Options) -> Result<bool> {
     Ok(true)
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub async fn asked_to_stop() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
-    tokio::select! {
-        _ = terminate.recv() => info!("asked to stop by SIGTERM"),
-        _ = interrupt.recv() => info!("asked to stop by SIGINT"),
+/// The order to stop, by SIGTERM or SIGINT.
+#[derive(Debug)]
+pub struct StopOrder {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopOrder {
+    /// Hears from here on: make it before anybody can know that we answer, or an early order would end us at once.
+    pub fn hear() -> Result<StopOrder> {
+        let hear = |kind| signal(kind).map_err(Error::internal);
+        Ok(StopOrder { terminate: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    /// Waits for it.
+    pub async fn given(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => info!("asked to stop by SIGTERM"),
+            _ = self.interrupt.recv() => info!("asked to stop by SIGINT"),
+        }
+    }
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

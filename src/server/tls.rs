@@ -34,6 +34,16 @@ enum From {
     Ourselves { folder: PathBuf, names: Vec<String> },
 }
 
+/// The pair that a start would find on the disk; none if it would make one itself.
+pub fn on_disk(options: &Options) -> Result<Option<Pair>> {
+    let own = layout::tls(&options.data);
+    match &options.tls_files {
+        Some(files) => Pair::read(&files.certificate, &files.key).map(Some),
+        None if certificate::is_in(&own) => certificate::in_folder(&own).map(Some),
+        None => Ok(None),
+    }
+}
+
 /// What the last look saw, so that each thing is said once.
 #[derive(Debug, Default)]
 struct Seen {

@@ -1,7 +1,9 @@
 //! One integration binary; the modules mirror `src`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops, and says where")]
 
+mod cli;
 mod derived;
+mod durability;
 mod exchange;
 mod keeping;
 mod kernel;

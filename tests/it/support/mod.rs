@@ -4,6 +4,8 @@
 pub mod browser;
 pub mod people;
 
+pub mod program;
+
 use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response};
 use std::net::SocketAddr;
 use std::ops::Deref;

@@ -1,0 +1,155 @@
+//! What can be seen with the key: the database, the audit trail, evidence, backups.
+
+use super::Check;
+use crate::app::House;
+use crate::keeping::backups::{self, Backup, Plan};
+use crate::kernel::access::{AuditView, BackupView, Claim, InstanceView};
+use crate::kernel::audit::{self, Filter, Verdict};
+use crate::kernel::blobs;
+use crate::kernel::error::Result;
+use crate::kernel::integrity;
+use crate::kernel::limits;
+use crate::kernel::time::{Clock, Timestamp};
+use crate::people::setup;
+use std::collections::HashSet;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Everything that needs the key. `is_quick` leaves out what reads the whole database.
+pub async fn checks(house: &House, is_quick: bool, checks: &mut Vec<Check>) {
+    checks.push(Check::ok("instance", "Its key fits, and it opens."));
+    let mut add = |about, outcome: Result<Check>| {
+        checks.push(outcome.unwrap_or_else(|reason| Check::failed(about, &reason)));
+    };
+    add("owner", owner(house).await);
+    add("schema", schema(house).await);
+    if !is_quick {
+        add("database", database(house).await);
+        add("audit trail", trail(house).await);
+    }
+    add("clock", clock(house).await);
+    add("evidence", evidence(house).await);
+    add("backups", newest_backup(house).await);
+    add("backups", target(house).await);
+}
+
+async fn owner(house: &House) -> Result<Check> {
+    let gate = house.shell.operator().gate::<Claim>(());
+    let instance = gate.read(|tx| setup::instance(tx)).await?;
+    Ok(match instance.and_then(|instance| instance.claimed_at) {
+        Some(at) => Check::ok("owner", format!("It was set up at {at}.")),
+        None => Check::warn(
+            "owner",
+            "Nobody has set this instance up yet.",
+            "Open the link that `testkeep serve` prints, or run `testkeep setup`.",
+        ),
+    })
+}
+
+async fn schema(house: &House) -> Result<Check> {
+    let (found, newest) = house.shell.operator().gate::<InstanceView>(()).read(integrity::schema).await?;
+    let said = format!("number {found}; this program knows up to {newest}");
+    Ok(match found == newest {
+        true => Check::ok("schema", said),
+        false => Check::bad("schema", said, "Start the server once: it brings the schema up to date."),
+    })
+}
+
+async fn database(house: &House) -> Result<Check> {
+    let gate = house.shell.operator().gate::<InstanceView>(());
+    let findings = gate.read_at_length(integrity::check).await?;
+    Ok(match findings.first() {
+        None => Check::ok("database", "Every page is as it was written."),
+        Some(first) => Check::bad(
+            "database",
+            format!("{} findings; the first: {first}", findings.len()),
+            "Keep this folder as it is, and restore the newest backup into another one.",
+        ),
+    })
+}
+
+async fn trail(house: &House) -> Result<Check> {
+    let gate = house.shell.operator().gate::<AuditView>(());
+    let verdict = gate.read_at_length(|tx| audit::verify(tx, None)).await?;
+    let bad = |said: String| {
+        let now =
+            "Keep this folder as it is, restore the newest backup elsewhere, and compare the two trails.";
+        Check::bad("audit trail", said, now)
+    };
+    Ok(match verdict {
+        Verdict::Whole(head) => Check::ok("audit trail", format!("It is whole: {} entries.", head.seq)),
+        Verdict::BrokenAt(seq) => bad(format!("It is broken at entry {seq}.")),
+        Verdict::CutShort { should_reach } => bad(format!("It once reached entry {should_reach}.")),
+    })
+}
+
+/// Entries from the future show that the clock was set back.
+async fn clock(house: &House) -> Result<Check> {
+    let gate = house.shell.operator().gate::<AuditView>(());
+    let newest = gate.read(|tx| audit::list(tx, &Filter::default())).await?;
+    let (now, last) = (Clock::System.now(), newest.first().map_or(Timestamp(0), |line| line.at));
+    Ok(match last.0 > now.0 + HOUR_MS {
+        true => Check::warn(
+            "clock",
+            format!("The newest entry of the audit trail is of {last}, which is yet to come."),
+            "See whether the clock was set back; a code of the second factor may be refused until then.",
+        ),
+        false => Check::ok("clock", "It has gone on since the newest entry of the audit trail."),
+    })
+}
+
+async fn evidence(house: &House) -> Result<Check> {
+    let gate = house.shell.operator().gate::<InstanceView>(());
+    let named = gate.read_at_length(integrity::blobs).await?;
+    let store = &house.instance.blobs;
+    let there: HashSet<_> = store.names()?.into_iter().collect();
+    let missing = named.iter().filter(|name| !there.contains(name)).count();
+    let mut damaged = 0;
+    for name in named.iter().filter(|name| there.contains(name)).take(limits::BLOBS_SAMPLED) {
+        damaged += usize::from(store.verify(name)? != blobs::Verdict::Whole);
+    }
+    let said = format!("{} files: {missing} are missing, {damaged} of the newest are damaged.", named.len());
+    Ok(match missing + damaged {
+        0 => Check::ok("evidence", format!("All {} files are there.", named.len())),
+        _ => Check::bad(
+            "evidence",
+            said,
+            "Restore the newest backup into another folder, and copy them from there.",
+        ),
+    })
+}
+
+async fn newest_backup(house: &House) -> Result<Check> {
+    let gate = house.shell.operator().gate::<BackupView>(());
+    let newest: Option<Backup> = gate.read(|tx| backups::newest_good(tx)).await?;
+    let Some(Backup { finished_at: Some(at), target, .. }) = newest else {
+        let said = "There is no backup: what this disk loses is lost.";
+        return Ok(Check::warn("backups", said, "Make one: testkeep backup --to /another/disk"));
+    };
+    let age_ms = Clock::System.now().0 - at.0;
+    let said = format!("The newest is of {at}, in {target}.");
+    Ok(match age_ms > limits::BACKUP_AGE_WARNING_MS {
+        true => {
+            Check::warn("backups", said, "Make another one, and choose a schedule under Instance → Backups.")
+        }
+        false => Check::ok("backups", said),
+    })
+}
+
+async fn target(house: &House) -> Result<Check> {
+    let plan = house.shell.operator().gate::<BackupView>(()).read(|tx| Plan::get(tx)).await?;
+    let shown = plan.folder.display();
+    Ok(match (plan.has_folder(), plan.folder.is_dir()) {
+        (false, _) => Check::warn(
+            "backups",
+            "No folder is chosen, so none are made by schedule.",
+            "Choose one under Instance → Backups.",
+        ),
+        (true, true) => {
+            Check::ok("backups", format!("{shown} can be reached; the schedule is {}.", plan.schedule))
+        }
+        (true, false) => {
+            Check::bad("backups", format!("{shown} is not there."), "See that its disk is mounted.")
+        }
+    })
+}

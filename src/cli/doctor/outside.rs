@@ -1,0 +1,189 @@
+//! What can be seen without the key: files and their modes, the certificate, the machine.
+
+use super::Check;
+use crate::kernel::hold;
+use crate::kernel::keyring::{SlotKind, default_key_file, slots_of};
+use crate::kernel::layout;
+use crate::kernel::limits;
+use crate::kernel::options::Options;
+use crate::kernel::time::{Clock, Timestamp};
+use crate::server::tls;
+use rustix::process::{Resource, geteuid, getrlimit};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// 2025-01-01: no instance is older than its program.
+const EARLIEST: Timestamp = Timestamp(1_735_689_600_000);
+/// 2100-01-01: a clock that shows more is wrong.
+const LATEST: Timestamp = Timestamp(4_102_444_800_000);
+
+/// Everything that needs no key.
+pub fn checks(options: &Options) -> Vec<Check> {
+    let mut checks = vec![folder(&options.data)];
+    if !options.data.exists() {
+        return checks;
+    }
+    checks.extend(
+        [keyring(&options.data), layout::database(&options.data)].iter().filter_map(|path| secret(path)),
+    );
+    checks.extend([server(&options.data), key(options), slots(&options.data)]);
+    checks.extend([certificate(options), disk(&options.data), descriptors(), clock()]);
+    checks
+}
+
+fn keyring(data: &Path) -> PathBuf {
+    layout::keyring(data)
+}
+
+fn folder(data: &Path) -> Check {
+    let shown = data.display();
+    let Ok(about) = fs::metadata(data) else {
+        return Check::bad(
+            "data folder",
+            format!("{shown} is not there."),
+            "Name the folder with --data, or make an instance with `testkeep serve`.",
+        );
+    };
+    let mode = about.mode() & 0o777;
+    if about.uid() != geteuid().as_raw() {
+        let who =
+            format!("{shown} belongs to user {}, and this is user {}.", about.uid(), geteuid().as_raw());
+        return Check::warn("data folder", who, "Run the program as the user that owns the folder.");
+    }
+    if mode & 0o077 != 0 {
+        let now = format!("chmod 700 {shown}");
+        return Check::warn(
+            "data folder",
+            format!("Other accounts may look into {shown} (mode {mode:03o})."),
+            now,
+        );
+    }
+    Check::ok("data folder", format!("{shown}, mode {mode:03o}"))
+}
+
+/// A file that only its owner may read; nothing is said of one that is as it should be or not there.
+fn secret(path: &Path) -> Option<Check> {
+    let mode = fs::metadata(path).ok()?.mode() & 0o777;
+    let shown = path.display();
+    let said = format!("Other accounts may read {shown} (mode {mode:03o}).");
+    (mode & 0o077 != 0).then(|| Check::warn("data folder", said, format!("chmod 600 {shown}")))
+}
+
+fn server(data: &Path) -> Check {
+    match hold::holder(data) {
+        Some(process) => Check::ok("server", format!("It runs, as process {process}.")),
+        None => Check::ok("server", "It is stopped."),
+    }
+}
+
+/// Whether the key lies where it should. Whether it fits is seen when the instance is opened.
+fn key(options: &Options) -> Check {
+    if options.passphrase_fd.is_some() {
+        return Check::ok("key", "A passphrase is handed over.");
+    }
+    let path = options.key_file.clone().unwrap_or_else(|| default_key_file(&options.data));
+    let shown = path.display();
+    let Ok(about) = fs::metadata(&path) else {
+        return match options.credentials.is_some() || slots_of(&options.data).is_ok_and(opens_by_passphrase) {
+            true => Check::ok("key", "There is no key file; the instance opens in another way."),
+            false => Check::bad(
+                "key",
+                format!("The key file {shown} is not there."),
+                "Put it back from where you keep its copy, or open the instance with its recovery kit.",
+            ),
+        };
+    };
+    let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if absolute(&path).starts_with(absolute(&options.data)) {
+        let said = format!("The key file {shown} lies inside the data folder, so a copy has both.");
+        return Check::bad("key", said, "Move it out of the folder and name it with `key_file`.");
+    }
+    let mode = about.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let said = format!("Other accounts may read the key file {shown} (mode {mode:03o}).");
+        return Check::bad("key", said, format!("chmod 600 {shown}"));
+    }
+    Check::ok("key", format!("{shown}, mode {mode:03o}; keep a copy away from this machine"))
+}
+
+fn opens_by_passphrase(slots: Vec<SlotKind>) -> bool {
+    slots.iter().any(|slot| matches!(slot, SlotKind::Passphrase | SlotKind::Credential))
+}
+
+fn slots(data: &Path) -> Check {
+    match slots_of(data) {
+        Ok(slots) if slots.len() < 2 => Check::warn(
+            "keyring",
+            "There is only one way to open this instance.",
+            "Add another one: testkeep key set-file, or testkeep key set-passphrase.",
+        ),
+        Ok(slots) => {
+            let ways: Vec<&str> = slots.into_iter().map(SlotKind::spoken).collect();
+            Check::ok("keyring", format!("It opens with {}.", ways.join(" or ")))
+        }
+        Err(reason) => Check::failed("keyring", &reason),
+    }
+}
+
+fn certificate(options: &Options) -> Check {
+    if options.cleartext_behind_proxy {
+        return Check::ok("certificate", "A proxy on this machine does the TLS.");
+    }
+    match tls::on_disk(options) {
+        Ok(None) => Check::ok("certificate", "The first start of the server makes one."),
+        Ok(Some(pair)) => {
+            let (left, end) = (pair.days_left(Clock::System.now()), pair.not_after);
+            let now = "Put a new pair in its place; a running server takes it over by itself.";
+            match left {
+                ..0 => Check::bad("certificate", format!("It ended at {end}."), now),
+                0..=limits::CERTIFICATE_WARNING_DAYS if options.tls_files.is_some() => {
+                    Check::warn("certificate", format!("It ends in {left} days, at {end}."), now)
+                }
+                _ => Check::ok("certificate", format!("good until {end}, SHA-256 {}", pair.fingerprint)),
+            }
+        }
+        Err(reason) => Check::failed("certificate", &reason),
+    }
+}
+
+fn disk(data: &Path) -> Check {
+    let Ok(about) = rustix::fs::statvfs(data) else {
+        return Check::warn(
+            "disk",
+            "How much is free cannot be told.",
+            "Look at the disk of the data folder.",
+        );
+    };
+    let free = about.f_bavail.saturating_mul(about.f_frsize);
+    let said = format!("{} are free.", bytesize::ByteSize(free));
+    let now = "Free some space: at the end of it nothing more can be written.";
+    if free < limits::DISK_FREE_BYTES_BAD {
+        Check::bad("disk", said, now)
+    } else if free < limits::DISK_FREE_BYTES_WARNING {
+        Check::warn("disk", said, now)
+    } else {
+        Check::ok("disk", said)
+    }
+}
+
+fn descriptors() -> Check {
+    match getrlimit(Resource::Nofile).current {
+        Some(few) if few < limits::DESCRIPTORS_MIN => Check::warn(
+            "descriptors",
+            format!("A process may open {few} files; {} are better.", limits::DESCRIPTORS_MIN),
+            "Raise LimitNOFILE of the service, or `ulimit -n` in the shell.",
+        ),
+        Some(many) => Check::ok("descriptors", format!("A process may open {many} files.")),
+        None => Check::ok("descriptors", "A process may open as many files as it likes."),
+    }
+}
+
+fn clock() -> Check {
+    let now = Clock::System.now();
+    if (EARLIEST..LATEST).contains(&now) {
+        return Check::ok("clock", format!("It shows {now}."));
+    }
+    let to_do = "Set it: codes of the second factor and certificates go by it.";
+    Check::bad("clock", format!("It shows {now}."), to_do)
+}

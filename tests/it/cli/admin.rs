@@ -1,0 +1,206 @@
+//! What goes wrong at the machine: wrong kits, wrong keys, damaged copies, two servers on one folder.
+
+use crate::support::program::{Answer, Machine, copy};
+use serde_json::{Value, json};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+/// A machine with a backup in `keep`, and its digest.
+fn backed_up() -> (Machine, Value) {
+    let machine = Machine::claimed();
+    machine.json(&["demo", "--cases", "20", "--results", "100"]);
+    machine.json(&["backup", "--to", &machine.text("keep")]);
+    let digest = machine.json(&["digest"])["digest"].clone();
+    (machine, digest)
+}
+
+fn restore(machine: &Machine, from: &str, kit: &str) -> Answer {
+    let (from, kit, into) = (machine.text(from), machine.text(kit), machine.text("new"));
+    machine.run(&["restore", "--from", &from, "--into", &into, "--kit-file", &kit])
+}
+
+/// Nothing may be left of a restore that failed.
+fn nothing_is_left(machine: &Machine) {
+    let parent = machine.path("data").parent().unwrap().to_owned();
+    let names: Vec<String> = fs::read_dir(parent)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let left = names.iter().filter(|name| name.starts_with("new") || name.starts_with(".testkeep-restore"));
+    assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
+}
+
+/// f11
+#[test]
+fn a_restore_needs_the_kit_of_that_instance_and_a_free_place() {
+    let (machine, digest) = backed_up();
+    let stranger = Machine::claimed();
+    fs::copy(stranger.path("kit.txt"), machine.path("other.txt")).unwrap();
+    let refused = restore(&machine, "keep", "other.txt");
+    assert_eq!(refused.code, 77, "{refused:?}");
+    assert!(refused.err.contains("This recovery kit does not open"), "{refused:?}");
+    nothing_is_left(&machine);
+
+    machine.write("torn.txt", "ABCD-EFGH-1234");
+    assert_eq!(restore(&machine, "keep", "torn.txt").code, 65);
+    assert_eq!(restore(&machine, "nowhere", "kit.txt").code, 66);
+    nothing_is_left(&machine);
+
+    fs::create_dir(machine.path("new")).unwrap();
+    let refused = restore(&machine, "keep", "kit.txt");
+    assert!(refused.code == 73 && refused.err.contains("exists already"), "{refused:?}");
+    assert_eq!(fs::read_dir(machine.path("new")).unwrap().count(), 0);
+    fs::remove_dir(machine.path("new")).unwrap();
+
+    // The secret alone does as well as the whole page.
+    let page = fs::read_to_string(machine.path("kit.txt")).unwrap();
+    let secret = page.lines().find(|line| line.matches('-').count() == 14).unwrap();
+    machine.write("bare.txt", secret);
+    assert_eq!(restore(&machine, "keep", "bare.txt").code, 0);
+    assert_eq!(machine.json_on("new", &["digest"])["digest"], digest);
+    assert!(machine.path("new.key").exists());
+}
+
+/// f14
+#[test]
+fn a_damaged_or_exchanged_repository_brings_nothing_back() {
+    let (machine, _) = backed_up();
+    copy(&machine.path("keep"), &machine.path("damaged"));
+    let pack = largest(&machine.path("damaged/data"));
+    let mut bytes = fs::read(&pack).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::set_permissions(&pack, Permissions::from_mode(0o600)).unwrap();
+    fs::write(&pack, bytes).unwrap();
+    let from = machine.text("damaged");
+    let refused = restore(&machine, "damaged", "kit.txt");
+    assert_eq!(refused.code, 65, "{refused:?}");
+    nothing_is_left(&machine);
+    let verified =
+        machine.run(&["verify", "--json", "--from", &from, "--kit-file", &machine.text("kit.txt")]);
+    assert_eq!(verified.code, 65, "{verified:?}");
+    let report: Value = serde_json::from_str(&verified.out).unwrap();
+    assert_eq!(report["good"], json!(false));
+
+    // Key and receipts exchanged together: only the kit shows it.
+    copy(&machine.path("keep"), &machine.path("forged"));
+    let stranger = Machine::claimed();
+    stranger.json(&["backup", "--to", &stranger.text("keep")]);
+    for name in ["testkeep.json", "receipts/00000001.json"] {
+        fs::copy(stranger.path("keep").join(name), machine.path("forged").join(name)).unwrap();
+    }
+    let refused = restore(&machine, "forged", "kit.txt");
+    assert_ne!(refused.code, 0, "{refused:?}");
+    nothing_is_left(&machine);
+}
+
+fn largest(folder: &std::path::Path) -> PathBuf {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for inner in fs::read_dir(folder).unwrap() {
+        files.extend(fs::read_dir(inner.unwrap().path()).unwrap().map(|file| file.unwrap().path()));
+    }
+    files.into_iter().max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap()
+}
+
+/// f16
+#[test]
+fn a_wrong_or_missing_key_is_named_and_makes_no_new_instance() {
+    let (machine, digest) = backed_up();
+    let key = fs::read(machine.path("data.key")).unwrap();
+    let before = fs::read(machine.path("data/keyring.json")).unwrap();
+    let database = fs::metadata(machine.path("data/testkeep.db")).unwrap().len();
+    for verb in ["digest", "serve"] {
+        machine.write("data.key", &"ab".repeat(32));
+        fs::set_permissions(machine.path("data.key"), Permissions::from_mode(0o600)).unwrap();
+        let refused = machine.run(&[verb, "--listen", "127.0.0.1:0"]);
+        assert_eq!(refused.code, 77, "{verb}: {refused:?}");
+        assert!(refused.err.contains("is not the one of this instance"), "{refused:?}");
+        fs::remove_file(machine.path("data.key")).unwrap();
+        let refused = machine.run(&[verb, "--listen", "127.0.0.1:0"]);
+        assert_eq!(refused.code, 66, "{verb}: {refused:?}");
+        assert!(refused.err.contains("is missing") && refused.err.contains("recovery kit"), "{refused:?}");
+        assert!(!machine.path("data.key").exists(), "no new key is made");
+    }
+    assert_eq!(fs::read(machine.path("data/keyring.json")).unwrap(), before);
+    assert_eq!(fs::metadata(machine.path("data/testkeep.db")).unwrap().len(), database);
+    fs::write(machine.path("data.key"), key).unwrap();
+    fs::set_permissions(machine.path("data.key"), Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(machine.json(&["digest"])["digest"], digest);
+
+    // Without its keyring the database is not taken for a new one either.
+    fs::rename(machine.path("data/keyring.json"), machine.path("keyring.json")).unwrap();
+    let refused = machine.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(refused.code == 73 && refused.err.contains("keyring.json is missing"), "{refused:?}");
+}
+
+/// f37
+#[test]
+fn a_second_server_on_one_folder_is_told_who_is_there() {
+    let machine = Machine::claimed();
+    let server = machine.serve();
+    let refused = machine.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.code, 73, "{refused:?}");
+    assert!(refused.err.contains(&format!("in use by process {}", server.id())), "{refused:?}");
+    // Administration goes on meanwhile.
+    assert_eq!(machine.json(&["user", "list"]).as_array().unwrap().len(), 1);
+    server.stop();
+    machine.serve().stop();
+}
+
+#[test]
+fn an_instance_that_nobody_claimed_makes_no_backups() {
+    let machine = Machine::new();
+    machine.serve().stop();
+    let refused = machine.run(&["backup", "--to", &machine.text("keep")]);
+    assert_eq!(refused.code, 73, "{refused:?}");
+    assert!(!machine.path("keep").exists());
+    let restarted = machine.serve();
+    assert!(restarted.setup_link.is_some());
+    restarted.stop();
+    machine.claim();
+    machine.json(&["backup", "--to", &machine.text("keep")]);
+    let kit = machine.text("kit.txt");
+    assert_eq!(
+        machine.json_on("none", &["verify", "--from", &machine.text("keep"), "--kit-file", &kit])["good"],
+        json!(true)
+    );
+}
+
+#[test]
+fn the_doctor_says_what_is_bad_and_what_to_do() {
+    let machine = Machine::claimed();
+    let state = |report: &Value, about: &str| {
+        let checks = report["checks"].as_array().unwrap().clone();
+        let found: Vec<String> = checks
+            .iter()
+            .filter(|check| check["about"] == about)
+            .map(|check| check["state"].as_str().unwrap().to_owned())
+            .collect();
+        found.join(" ")
+    };
+    let report = machine.json(&["doctor"]);
+    for about in
+        ["data folder", "key", "keyring", "instance", "schema", "database", "audit trail", "evidence"]
+    {
+        assert_eq!(state(&report, about), "ok", "{about}");
+    }
+    assert_eq!(state(&report, "backups"), "warn warn");
+    let options = report["options"].as_array().unwrap();
+    let data = options.iter().find(|option| option["name"] == "data").unwrap();
+    assert_eq!(data["source"], "environment");
+
+    fs::set_permissions(machine.path("data.key"), Permissions::from_mode(0o644)).unwrap();
+    let sick = machine.run(&["doctor", "--json"]);
+    assert_eq!(sick.code, 73, "{sick:?}");
+    let report: Value = serde_json::from_str(&sick.out).unwrap();
+    assert_eq!((&report["good"], state(&report, "key").as_str()), (&json!(false), "bad"));
+    assert!(sick.out.contains("chmod 600"));
+    fs::set_permissions(machine.path("data.key"), Permissions::from_mode(0o600)).unwrap();
+
+    let server = machine.serve();
+    let said = machine.json(&["doctor", "--quick"]).to_string();
+    assert!(said.contains(&format!("It runs, as process {}.", server.id())), "{said}");
+    server.stop();
+    assert_eq!(machine.run_on("nowhere", &["doctor"]).code, 73);
+}

@@ -1,0 +1,191 @@
+//! One instance from its first start to its second life on another machine.
+
+use crate::support::program::{Machine, PASSPHRASE, Server};
+use reqwest::{Client, StatusCode, redirect};
+use serde_json::{Value, json};
+use std::process::Stdio;
+
+const RUNS: &str = "/api/v1/projects/SHOP/runs";
+
+pub async fn post(client: &Client, server: &Server, token: &str, path: &str, body: Value) -> (u16, Value) {
+    let answer = client.post(server.at(path)).bearer_auth(token).json(&body).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+pub async fn get(client: &Client, server: &Server, token: &str, path: &str) -> (u16, Value) {
+    let answer = client.get(server.at(path)).bearer_auth(token).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// Results of one report: keys tell them apart.
+fn results(report: usize) -> Value {
+    let result = |n: usize| json!({"automation_key": format!("shop.Report{report}.check_{n}"), "status": "passed", "elapsed_ms": 7});
+    json!({"results": (0..40).map(result).collect::<Vec<_>>()})
+}
+
+/// f11, f15, T-KF-5
+#[actix_web::test]
+async fn an_instance_is_set_up_used_backed_up_lost_and_brought_back() {
+    let machine = Machine::new();
+    let server = machine.serve();
+    let link = server.setup_link.clone().expect("a new instance prints its set-up link");
+    assert!(link.starts_with(&format!("{}/setup?code=", server.url)), "{link}");
+    let client = machine.client("data");
+    assert_eq!(client.get(&link).send().await.unwrap().status(), StatusCode::OK);
+
+    // Set up at the machine while the server runs; the link is worth nothing afterwards.
+    let claimed = machine.claim();
+    assert_eq!(claimed["user"]["email"], "mara@shop.example");
+    assert_eq!(claimed["recovery_codes"].as_array().unwrap().len(), 10);
+    assert!(claimed["totp"]["url"].as_str().unwrap().starts_with("otpauth://totp/"));
+    let kit = claimed["recovery_kit"].as_str().unwrap();
+    assert_eq!(std::fs::read_to_string(machine.path("kit.txt")).unwrap(), kit);
+    assert!(link_is_closed(&machine, &link).await);
+
+    let project = machine.json(&["project", "create", "SHOP", "--name", "Web shop"]);
+    assert_eq!((&project["key"], &project["name"]), (&json!("SHOP"), &json!("Web shop")));
+    let token = machine.token("SHOP");
+    let (status, run) = post(&client, &server, &token, RUNS, json!({"title": "Nightly"})).await;
+    assert_eq!((status, &run["number"]), (201, &json!(1)));
+    for report in 0..5 {
+        assert_eq!(
+            post(&client, &server, &token, &format!("{RUNS}/1/results"), results(report)).await.0,
+            201
+        );
+    }
+
+    // Backed up while somebody writes.
+    let keep = machine.text("keep");
+    let mut backup = machine.command("data");
+    let backup = backup.args(["backup", "--to", &keep]).stdout(Stdio::null()).spawn().unwrap();
+    for report in 5..10 {
+        assert_eq!(
+            post(&client, &server, &token, &format!("{RUNS}/1/results"), results(report)).await.0,
+            201
+        );
+    }
+    assert!(backup.wait_with_output().unwrap().status.success());
+    let second = machine.json(&["backup", "--to", &keep]);
+    assert_eq!((&second["number"], &second["verified"]), (&json!(2), &json!(true)));
+    let digest = machine.json(&["digest"])["digest"].clone();
+    let verified = machine.json(&["verify", "--from", &keep]);
+    assert_eq!((&verified["good"], &verified["receipts"]), (&json!(true), &json!(2)));
+    server.stop();
+
+    // Another machine: the repository and the kit are all that is left.
+    let other = Machine::new();
+    let kit = machine.text("kit.txt");
+    assert_eq!(other.json(&["verify", "--from", &keep, "--kit-file", &kit])["good"], json!(true));
+    let (into, key) = (other.text("data"), other.text("elsewhere/everyday.key"));
+    let restored =
+        other.json(&["restore", "--from", &keep, "--into", &into, "--kit-file", &kit, "--key-file", &key]);
+    assert_eq!((&restored["receipt"], &restored["key_file"]), (&json!(2), &json!(key)));
+    let with_key = |verb: &'static str| other.json(&[verb, "--key-file", &key]);
+    assert_eq!(with_key("digest")["digest"], digest);
+    assert_ne!(std::fs::read(machine.path("data.key")).unwrap(), std::fs::read(&key).unwrap());
+
+    let mut command = other.command("data");
+    command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--key-file", &key]);
+    let server = Server::start(command);
+    assert_eq!(server.setup_link, None);
+    let (status, run) = get(&other.client("data"), &server, &token, &format!("{RUNS}/1")).await;
+    assert_eq!((status, &run["counts"]["passed"]), (200, &json!(400)));
+    server.stop();
+    let trail = other.json(&["audit", "verify", "--key-file", &key]);
+    assert_eq!(trail["whole"], json!(true));
+}
+
+async fn link_is_closed(machine: &Machine, link: &str) -> bool {
+    let pem = std::fs::read(machine.path("data/tls/certificate.pem")).unwrap();
+    let certificate = reqwest::Certificate::from_pem(&pem).unwrap();
+    let client = Client::builder().tls_certs_only([certificate]).redirect(redirect::Policy::none());
+    let answer = client.build().unwrap().get(link).send().await.unwrap();
+    answer.headers().get("location").is_some_and(|place| place.to_str().unwrap().starts_with("/signin"))
+}
+
+#[test]
+fn a_token_is_shown_once_lists_and_ends() {
+    let machine = Machine::claimed();
+    machine.json(&["project", "create", "SHOP"]);
+    let made = machine.json(&[
+        "token",
+        "create",
+        "--name",
+        "ci",
+        "--project",
+        "SHOP",
+        "--role",
+        "tester",
+        "--expires",
+        "30d",
+    ]);
+    let listed = machine.json(&["token", "list", "--project", "shop"]);
+    assert_eq!((&listed[0]["id"], &listed[0]["role"]), (&made["id"], &json!("tester")));
+    assert!(!listed.to_string().contains(made["token"].as_str().unwrap()));
+    machine.json(&["token", "revoke", &made["id"].to_string(), "--project", "SHOP"]);
+    assert_eq!(machine.json(&["token", "list", "--project", "SHOP"]), json!([]));
+    assert_eq!(machine.run(&["token", "create", "--name", "x", "--project", "NONE"]).code, 66);
+}
+
+#[test]
+fn people_are_invited_suspended_and_let_in_again() {
+    let machine = Machine::claimed();
+    machine.json(&["project", "create", "SHOP"]);
+    let invited = machine.json(&[
+        "user",
+        "invite",
+        "--email",
+        "ben@shop.example",
+        "--name",
+        "Ben",
+        "--role",
+        "tester",
+        "--project",
+        "SHOP",
+    ]);
+    assert!(invited["link"].as_str().unwrap().starts_with("https://127.0.0.1:8443/invitation?code="));
+    let listed = machine.json(&["user", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    let suspended = machine.json(&["user", "suspend", "ben@shop.example"]);
+    assert_eq!(suspended["state"], "suspended");
+    assert_ne!(machine.json(&["user", "activate", "ben@shop.example"])["state"], "suspended");
+    let last = machine.run(&["user", "suspend", "mara@shop.example"]);
+    assert_eq!(last.code, 73, "the last owner stays: {last:?}");
+    assert_eq!(machine.run(&["user", "suspend", "nobody@shop.example"]).code, 66);
+    let reset = machine.json(&["user", "reset-factor", "mara@shop.example"]);
+    assert!(reset["link"].as_str().unwrap().contains("/invitation?code="));
+}
+
+#[test]
+fn an_instance_is_claimed_once_and_the_passphrase_stays_out_of_sight() {
+    let machine = Machine::claimed();
+    let again = machine.run(&[
+        "setup",
+        "--email",
+        "eve@shop.example",
+        "--name",
+        "Eve",
+        "--password-file",
+        &machine.text("passphrase"),
+    ]);
+    assert_eq!(again.code, 73);
+    assert!(again.err.contains("This instance has been set up already."), "{again:?}");
+    assert!(!again.err.contains(PASSPHRASE) && again.out.is_empty());
+    let fresh = Machine::new();
+    fresh.write("short", "short");
+    let short = fresh.text("short");
+    let refused = fresh.run(&["setup", "--email", "a@b.example", "--name", "A", "--password-file", &short]);
+    assert_eq!(refused.code, 65, "{refused:?}");
+    // The refusal claimed nothing.
+    fresh.claim();
+}
+
+#[test]
+fn the_demonstration_fills_a_project_once_and_leaves_a_run_open() {
+    let machine = Machine::claimed();
+    let made = machine.json(&["demo", "--cases", "60", "--results", "500", "--seed", "7"]);
+    assert_eq!((&made["cases"], &made["results"]), (&json!(60), &json!(500)));
+    assert_eq!(machine.json(&["project", "show", "SHOP"])["cases"], json!(60));
+    assert_eq!(machine.run(&["demo"]).code, 73);
+    assert_eq!(machine.json(&["audit", "verify"])["whole"], json!(true));
+}

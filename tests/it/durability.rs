@@ -1,0 +1,123 @@
+//! The real program under `kill -9`: what was acknowledged over HTTPS is there, once, and the trail is whole.
+
+use crate::support::program::{Machine, Server};
+use reqwest::Client;
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const ROUNDS: usize = 10;
+const WRITERS: usize = 6;
+/// Results of one request; they are stored together or not at all.
+const BATCH: usize = 5;
+/// Acknowledged requests of a round before the server is killed.
+const REQUESTS_PER_ROUND: usize = 60;
+const RESULTS: &str = "/api/v1/projects/SHOP/runs/1/results";
+
+/// The key of one result: of which request, and which of its batch.
+fn key(round: usize, writer: usize, request: usize, place: usize) -> String {
+    format!("shop.Round{round}.writer_{writer}_request_{request}_place_{place}")
+}
+
+#[derive(Default)]
+struct Told {
+    /// Keys that were sent, whatever became of them.
+    sent: Mutex<HashSet<String>>,
+    /// Keys of requests that were answered with 201.
+    acknowledged: Mutex<HashSet<String>>,
+    requests: AtomicUsize,
+}
+
+#[actix_web::test]
+async fn f01_kill_9_loses_and_doubles_nothing_that_was_acknowledged() {
+    let machine = Machine::claimed();
+    machine.json(&["project", "create", "SHOP"]);
+    let token = machine.token("SHOP");
+    let told = Arc::new(Told::default());
+    let mut server = machine.serve();
+    let client = machine.client("data");
+    let run = client.post(server.at("/api/v1/projects/SHOP/runs")).bearer_auth(&token);
+    assert_eq!(run.json(&json!({"title": "Durable"})).send().await.unwrap().status(), 201);
+
+    let mut anchor = None;
+    for round in 0..ROUNDS {
+        let enough = (round + 1) * REQUESTS_PER_ROUND;
+        let writers = (0..WRITERS).map(|writer| {
+            let (client, address) = (machine.client("data"), server.at(RESULTS));
+            tokio::spawn(write(client, address, token.clone(), Arc::clone(&told), (round, writer)))
+        });
+        let writers: Vec<_> = writers.collect();
+        while told.requests.load(Relaxed) < enough {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        server.kill();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        server = machine.serve();
+        anchor = Some(trail(&machine, anchor.as_deref()));
+    }
+    let found = all_results(&machine.client("data"), &server, &token).await;
+    server.stop();
+
+    let (sent, acknowledged) = (told.sent.lock().unwrap(), told.acknowledged.lock().unwrap());
+    let lost: Vec<_> = acknowledged.iter().filter(|key| !found.contains_key(*key)).collect();
+    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), acknowledged.len());
+    let doubled: Vec<_> = found.iter().filter(|(_, count)| **count != 1).collect();
+    assert!(doubled.is_empty(), "doubled: {doubled:?}");
+    let ghosts: Vec<_> = found.keys().filter(|key| !sent.contains(*key)).collect();
+    assert!(ghosts.is_empty(), "nobody sent {ghosts:?}");
+    assert_eq!(found.len() % BATCH, 0, "a request was stored in part");
+    println!("{} acknowledged, {} found, {} sent", acknowledged.len(), found.len(), sent.len());
+
+    let report = machine.json(&["doctor"]);
+    assert_eq!(report["good"], json!(true), "{report}");
+}
+
+/// Sends request after request until the connection breaks; none is sent twice.
+async fn write(client: Client, address: String, token: String, told: Arc<Told>, who: (usize, usize)) {
+    let (round, writer) = who;
+    for request in 0.. {
+        let keys: Vec<String> = (0..BATCH).map(|place| key(round, writer, request, place)).collect();
+        told.sent.lock().unwrap().extend(keys.iter().cloned());
+        let results: Vec<Value> =
+            keys.iter().map(|key| json!({"automation_key": key, "status": "passed"})).collect();
+        let body = json!({ "results": results });
+        match client.post(&address).bearer_auth(&token).json(&body).send().await {
+            Ok(answer) if answer.status() == 201 => {
+                told.acknowledged.lock().unwrap().extend(keys);
+                told.requests.fetch_add(1, Relaxed);
+            }
+            Ok(answer) => panic!("refused: {}", answer.status()),
+            Err(_) => return,
+        }
+    }
+}
+
+/// The trail is whole and reaches at least to where it reached before; answers its head.
+fn trail(machine: &Machine, anchor: Option<&str>) -> String {
+    let verified = match anchor {
+        Some(anchor) => machine.json(&["audit", "verify", "--anchor", anchor]),
+        None => machine.json(&["audit", "verify"]),
+    };
+    assert_eq!(verified["whole"], json!(true));
+    verified["head"].as_str().unwrap().to_owned()
+}
+
+/// How often each key has a result.
+async fn all_results(client: &Client, server: &Server, token: &str) -> HashMap<String, usize> {
+    let (mut found, mut after) = (HashMap::new(), 0);
+    loop {
+        let address = server.at(&format!("{RESULTS}?limit=1000&after={after}"));
+        let page: Value = client.get(address).bearer_auth(token).send().await.unwrap().json().await.unwrap();
+        for result in page["results"].as_array().unwrap() {
+            *found.entry(result["automation_key"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        match page["next"].as_i64() {
+            Some(next) => after = next,
+            None => return found,
+        }
+    }
+}
