@@ -94,6 +94,8 @@ pub const KEYRING_BYTES_MAX: u64 = 1024 * 1024;
 pub const KIT_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of a key file: 64 digits and some white space.
 pub const KEY_FILE_BYTES_MAX: u64 = 1024;
+/// Answers smaller than this are sent as they are.
+pub const COMPRESSED_BYTES_MIN: u64 = 4 * 1_024;
 /// The largest form without files, in bytes. A case with two hundred long steps fits.
 pub const FORM_BYTES_MAX: usize = 1_024 * 1_024;
 /// A form with files names its token in its first part, which ends within so many bytes.

@@ -13,13 +13,13 @@ use crate::kernel::limits;
 use crate::kernel::options::Options;
 use crate::kernel::random;
 use crate::web::routes::{self, Route};
-use crate::web::{csrf, dialect, headers};
+use crate::web::{compress, csrf, dialect, headers};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::{Compress, Next, from_fn};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpMessage};
 use bytes::Bytes;
@@ -57,7 +57,7 @@ pub fn app(
         .configure(|config| shared.parts.iter().for_each(|hand_out| hand_out(config)))
         .configure(|config| routes::mount(config, table))
         // Read from the last line upwards: that one sees a request first and its answer last.
-        .wrap(Compress::default())
+        .wrap(from_fn(compress::pack))
         .wrap(from_fn(catch))
         .wrap(from_fn(csrf::check))
         .wrap(from_fn(admit))

@@ -5,6 +5,7 @@
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
+use super::compress;
 use super::routes::{Route, public};
 use actix_web::http::Method;
 use actix_web::http::header::{
@@ -35,7 +36,8 @@ async fn file(request: HttpRequest, name: web::Path<String>) -> HttpResponse {
     let Some(kind) = kind_of(&name) else { return HttpResponse::NotFound().finish() };
     let Some(plain) = Files::get(&name) else { return HttpResponse::NotFound().finish() };
     // Both forms of a file carry its hash in their name; the tag tells them apart for caches in between.
-    let packed = takes_brotli(&request).then(|| Files::get(&format!("{name}.br"))).flatten();
+    let packed =
+        compress::takes(request.headers(), "br").then(|| Files::get(&format!("{name}.br"))).flatten();
     let tag = format!("\"{name}{}\"", if packed.is_some() { ".br" } else { "" });
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, FOR_EVER)).insert_header((VARY, ACCEPT_ENCODING.as_str()));
@@ -61,16 +63,6 @@ fn kind_of(name: &str) -> Option<&'static str> {
         "svg" => Some("image/svg+xml"),
         _ => None,
     }
-}
-
-fn takes_brotli(request: &HttpRequest) -> bool {
-    let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    accepted.is_some_and(|accepted| {
-        accepted.split(',').any(|coding| {
-            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-            name.trim() == "br" && !matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
-        })
-    })
 }
 
 async fn favicon() -> HttpResponse {

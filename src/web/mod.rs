@@ -5,6 +5,8 @@ pub mod cookies;
 pub mod entrance;
 pub mod routes;
 
+pub mod compress;
+
 pub mod assets;
 pub mod figures;
 pub mod tally;
