@@ -1,5 +1,6 @@
 // Keys of every page.
-// data-key="c"       a button or link that this key presses, or a field that it goes to
+// data-key="c"       a button or link that this key presses, or a field that it goes to; on a radio that is chosen,
+//                    it sends the form
 // data-go="c"        a link that `g` and then this key follows
 // data-opens="id"    a button that opens the dialog of this id; data-closes closes the layer it stands in
 // data-leave         a link that Esc follows
@@ -23,6 +24,7 @@ function press(event, selector) {
   if (!target) return;
   event.preventDefault();
   if (isTyping(target)) target.focus();
+  else if (target.type === "radio" && target.checked) target.form?.requestSubmit();
   else target.click();
 }
 

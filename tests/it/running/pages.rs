@@ -134,6 +134,8 @@ async fn executing_goes_from_item_to_item_and_ends_in_the_run() {
     assert!(!app.page(&viewer, &first).await.contains("name=\"status\""));
     assert_eq!(judge(&app, &viewer, &first, &[("status", "passed")]).await.status(), 403);
 
+    let passed_by = leads_to(&judge(&app, &tester, &first, &[("took", "0:09")]).await);
+    assert_ne!(passed_by, first, "without a verdict it goes on and records nothing");
     let wrong =
         judge(&app, &tester, &first, &[("comment", "half <a>"), ("took", "soon"), ("step-2", "failed")])
             .await;

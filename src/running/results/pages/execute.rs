@@ -25,6 +25,8 @@ use serde::Deserialize;
 /// What was typed so far.
 #[derive(Clone, Default, Debug)]
 pub struct Typed {
+    /// The verdict, as the form has it.
+    pub status: Option<String>,
     /// What the tester says.
     pub comment: String,
     /// How long it took, as minutes and seconds.
@@ -35,6 +37,14 @@ pub struct Typed {
     pub kept: Vec<EvidenceId>,
     /// Whether the next item is to be one of one's own.
     pub is_mine: bool,
+}
+
+impl Typed {
+    /// Whether nothing was said of the item at all.
+    pub fn is_nothing(&self) -> bool {
+        let is_silent = self.comment.trim().is_empty() && self.kept.is_empty();
+        self.status.is_none() && is_silent && self.steps.iter().all(|step| *step == Status::Untested)
+    }
 }
 
 /// A page with one item.
@@ -167,7 +177,9 @@ pub fn page(
         frame = keys.into_iter().fold(frame, |frame, (key, word)| frame.key(&[key], word));
     }
     Ok(ExecutePage {
-        frame: frame.key(&["n"], "Next untested item").key(&["j", "k"], "Next, previous item"),
+        frame: frame
+            .key(&["n"], "Record the verdict, if there is one, and go to the next untested item")
+            .key(&["j", "k"], "Next, previous item"),
         around: items::around(tx, run.id, item.id, limits::ITEMS_AROUND)?,
         attempts: attempts(tx, &run, &item)?,
         text: Text::of(revision),

@@ -15,6 +15,7 @@ use crate::web::visit::Visit;
 use actix_web::Either;
 use askama::Template;
 
+/// How a case fared, as a page.
 #[derive(Template)]
 #[template(path = "running/results/history.html")]
 pub struct HistoryPage {

@@ -45,12 +45,6 @@ struct Given {
     is_mine: bool,
 }
 
-/// Where it goes on.
-enum Next {
-    Item(ItemId),
-    Nothing,
-}
-
 /// Records the verdict and leads to the next item, or says what is wrong with the form.
 pub async fn verdict(
     gate: Gate<ResultWrite>,
@@ -66,6 +60,14 @@ pub async fn verdict(
     let mut parts = upload.receive(&instance.blobs, evidence::BOUNDS, "file").await?;
     let files = std::mem::take(&mut parts.files);
     let (typed, given) = read(parts)?;
+    let is_mine = typed.is_mine;
+    if typed.is_nothing() && files.is_empty() {
+        let next = gate.read(move |tx| {
+            let run = runs::one(tx, run)?;
+            items::next_untested(tx, run.id, ItemId(item), own(tx, is_mine))
+        });
+        return Ok(to(&key, run, next.await?, is_mine, false).into());
+    }
     let mut given = match given {
         Ok(given) => given,
         Err(problems) => {
@@ -77,16 +79,19 @@ pub async fn verdict(
     for file in files {
         given.files.push(evidence::keep(&instance.blobs, file).await?);
     }
-    let is_mine = given.is_mine;
     let next = gate.write(move |tx| record(tx, run, ItemId(item), given)).await?;
+    Ok(to(&key, run, next, is_mine, true).into())
+}
+
+/// The next item, or the run if nothing is left.
+fn to(key: &str, run: i64, next: Option<ItemId>, is_mine: bool, is_done: bool) -> Redirect {
     let whose = if is_mine { "?who=me" } else { "" };
-    Ok(match next {
-        Next::Item(next) => Redirect::to(item_url(&key, run, next.0) + whose).into(),
-        Next::Nothing => {
-            let said = if is_mine { "All your items have a verdict." } else { "All items have a verdict." };
-            Redirect::to(runs::url(&key, run) + whose).saying(said).into()
-        }
-    })
+    match next {
+        Some(next) => Redirect::to(item_url(key, run, next.0) + whose),
+        None if !is_done => Redirect::to(runs::url(key, run) + whose),
+        None if is_mine => Redirect::to(runs::url(key, run) + whose).saying("All your items have a verdict."),
+        None => Redirect::to(runs::url(key, run)).saying("All items have a verdict."),
+    }
 }
 
 /// What was typed, and the verdict if it fits.
@@ -94,14 +99,14 @@ fn read(parts: Parts) -> Result<(Typed, std::result::Result<Given, Problems>)> {
     let (steps, fields): (Vec<_>, Vec<_>) =
         parts.fields.into_iter().partition(|(name, _)| name.starts_with("step-"));
     let steps = verdicts_of_steps(&steps)?;
-    let Fields { status, comment, took, who, evidence } = forms::of_fields(fields)?;
+    let Fields { status: word, comment, took, who, evidence } = forms::of_fields(fields)?;
     let took = took.unwrap_or_default();
     let is_mine = who.as_deref() == Some("me");
     let mut problems = Problems::default();
-    let status = match status.as_deref().map(Status::of_word) {
+    let status = match word.as_deref().map(Status::of_word) {
         Some(Ok(status)) if status != Status::Untested => Some(status),
         _ => {
-            problems.add("status", "Choose a verdict: it is one of the buttons below.");
+            problems.add("status", "Choose a verdict first: pass, fail, block or skip.");
             None
         }
     };
@@ -115,8 +120,14 @@ fn read(parts: Parts) -> Result<(Typed, std::result::Result<Given, Problems>)> {
     if let Err(problem) = text::body("The comment", &comment) {
         problems.add("comment", problem.sentence());
     }
-    let typed =
-        Typed { comment: comment.clone(), took, steps: steps.clone(), kept: evidence.clone(), is_mine };
+    let typed = Typed {
+        status: word,
+        comment: comment.clone(),
+        took,
+        steps: steps.clone(),
+        kept: evidence.clone(),
+        is_mine,
+    };
     let given = status.filter(|_| problems.is_empty()).map(|status| Given {
         status,
         comment: Some(comment).filter(|comment| !comment.trim().is_empty()),
@@ -162,7 +173,12 @@ fn elapsed(took: &str) -> std::result::Result<Option<i64>, &'static str> {
     if ms > limits::ELAPSED_MS_MAX { Err("This is longer than a year.") } else { Ok(Some(ms)) }
 }
 
-fn record(tx: Write<'_, ResultWrite>, number: i64, item: ItemId, given: Given) -> Result<Audited<'_, Next>> {
+fn record(
+    tx: Write<'_, ResultWrite>,
+    number: i64,
+    item: ItemId,
+    given: Given,
+) -> Result<Audited<'_, Option<ItemId>>> {
     let open = runs::taking(tx, number)?;
     let run = runs::one(tx, number)?;
     let item = items::one(tx, &run, item)?;
@@ -182,7 +198,7 @@ fn record(tx: Write<'_, ResultWrite>, number: i64, item: ItemId, given: Given) -
         let _ = evidence::give(tx, &given.evidence, result)?;
     }
     let next = items::next_untested(tx, run.id, item.id, own(tx, given.is_mine))?;
-    Ok(recorded.map(|_| next.map_or(Next::Nothing, Next::Item)))
+    Ok(recorded.map(|_| next))
 }
 
 /// A file that waits for its verdict, as a line of the form.

@@ -14,6 +14,7 @@ use crate::web::visit::Visit;
 use actix_web::{Either, HttpResponse};
 use askama::Template;
 
+/// A run, as a page.
 #[derive(Template)]
 #[template(path = "running/results/run.html")]
 pub struct RunPage {

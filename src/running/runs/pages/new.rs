@@ -66,6 +66,7 @@ struct Chosen {
     title: String,
 }
 
+/// The form of a new run.
 #[derive(Template)]
 #[template(path = "running/runs/new.html")]
 pub struct NewPage {
