@@ -5,25 +5,34 @@ import { fileURLToPath } from "node:url";
 import { Authenticator, visit } from "./lib.mjs";
 
 const data = fileURLToPath(new URL("data/", import.meta.url));
-export const report = (name) => join(data, name);
+/** One of our own files: `checkout.xml` of these stories, or `junit/jest.xml` of the samples of the parsers. */
+export const report = (name) => (name.startsWith("junit/") ? join(data, "../../data", name) : join(data, name));
 
-/** Every page of an instance with one project, for whoever walks them all. */
+/** Pages of an instance into which `moveIn` has moved. The item and the case are those of the upload. */
 export const PAGES = {
   projects: "/",
   "new-project": "/projects/new",
   project: "/p/SHOP",
   cases: "/p/SHOP/cases",
-  case: "/p/SHOP/cases/1",
-  "edit-case": "/p/SHOP/cases/1/edit",
+  "cases-found": "/p/SHOP/cases?q=card",
+  case: "/p/SHOP/cases/2",
+  "edit-case": "/p/SHOP/cases/2/edit",
+  "case-history": "/p/SHOP/cases/2/history",
+  "case-results": "/p/SHOP/cases/2/results",
   "new-case": "/p/SHOP/cases/new",
   runs: "/p/SHOP/runs",
+  "new-run": "/p/SHOP/runs/new",
   run: "/p/SHOP/runs/1",
+  "run-failures": "/p/SHOP/runs/1?status=failures",
+  "run-by-suite": "/p/SHOP/runs/1?group=suite",
+  "run-by-message": "/p/SHOP/runs/1?group=message",
   upload: "/p/SHOP/upload",
   members: "/p/SHOP/members",
   "project-audit": "/p/SHOP/audit",
   settings: "/p/SHOP/settings",
   instance: "/instance",
   people: "/instance/people",
+  "new-person": "/instance/people/new",
   backups: "/instance/backups",
   audit: "/instance/audit",
   account: "/account",
@@ -84,19 +93,26 @@ export async function signIn(page, authenticator, who = OWNER) {
 /** Makes a project. */
 export async function createProject(page, key, name) {
   await visit(page, "/projects/new");
-  await page.getByLabel(/^key/i).fill(key);
-  await page.getByLabel(/^name/i).fill(name);
-  await press(page, /create/i);
+  await page.getByRole("textbox", { name: /^name/i }).fill(name);
+  await page.getByRole("textbox", { name: /^key/i }).fill(key);
+  await press(page, /create the project/i);
   await page.waitForURL(`**/p/${key}`);
 }
 
-/** Uploads report files on the page for it; ends on the run. */
+/** Uploads report files on the page for it; ends on the run, whose title is `title`. */
 export async function upload(page, project, files, title) {
   await visit(page, `/p/${project}/upload`);
   await page.locator("input[type=file]").setInputFiles(files.map(report));
-  if (title) await page.getByLabel(/run|title/i).first().fill(title);
-  await press(page, /upload/i);
-  await page.waitForURL(new RegExp(`/p/${project}/(runs|uploads)/\\d+`));
+  await page.getByRole("textbox", { name: /^run/i }).fill(title);
+  await page.getByRole("main").getByRole("button", { name: /upload/i }).click();
+  await page.waitForURL(new RegExp(`/p/${project}/runs/\\d+`));
+  await page.getByRole("heading", { level: 1, name: title }).waitFor();
+}
+
+/** The figures that a run shows below its tally, such as { passed: 5, failed: 3 }. */
+export async function figures(page) {
+  const lines = await page.locator("ul.legend").first().locator("li").allInnerTexts();
+  return Object.fromEntries(lines.map((line) => line.trim().split(/\s+/)).map(([count, word]) => [word, Number(count.replace(",", ""))]));
 }
 
 /** From nothing to a signed-in owner with a project that holds one run. For stories that begin later. */

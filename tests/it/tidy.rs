@@ -3,6 +3,7 @@
 //! A rule is a test; it names every place that breaks it and says what to do instead. Where a rule
 //! has exceptions, they stand in a table with their reason: add a line there only with a good one.
 
+mod papers;
 mod source;
 
 use regex_lite::Regex;
