@@ -16,7 +16,7 @@ try {
   await enrol(page);
   await mustRun(["demo", "--data", instance.data]);
   await visit(page, "/p/SHOP/runs");
-  await page.locator("tr", { has: page.locator('[data-status="failed"]') }).locator("a[data-open]").first().click();
+  await page.locator("tr", { hasText: "automated", has: page.locator('[data-status="failed"]') }).locator("a[data-open]").first().click();
   await page.waitForURL(/\/runs\/\d+$/);
   await page.locator(".items-table a[data-open]").first().click();
   await page.locator("aside.opened").waitFor();

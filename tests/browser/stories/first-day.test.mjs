@@ -92,6 +92,7 @@ test("the first day, from the set-up link to a restored instance", async (t) => 
         await page.getByRole("link", { name: "pay-button-grey.png" }).waitFor();
       }
       await page.keyboard.press(key);
+      await page.keyboard.press("n");
       await page.waitForURL((url) => url.href !== from);
       await page.waitForLoadState();
     }

@@ -6,6 +6,14 @@ import { figures, moveIn, report, signIn } from "../walk.mjs";
 
 after(closeBrowser);
 
+/** Chooses the verdict of an item, records it and lands on the next page. */
+async function judge(page, verdict) {
+  const from = page.url();
+  await page.locator(".judge").getByRole("radio", { name: verdict }).check({ force: true });
+  await page.getByRole("button", { name: /next item|record/i }).click();
+  await page.waitForURL((url) => url.href !== from);
+}
+
 test("claiming, uploading, browsing, executing and signing in work without script", async (t) => {
   const instance = await start(t);
   const page = await open(t, instance, { script: false });
@@ -23,7 +31,7 @@ test("claiming, uploading, browsing, executing and signing in work without scrip
     await page.waitForURL(/\/runs\/1\/items\/\d+/);
     await page.getByRole("textbox", { name: /comment/i }).fill("Passed after the basket service was back.");
     await page.locator("input[type=file]").first().setInputFiles(report("pay-button-grey.png"));
-    await page.getByRole("button", { name: /^pass/i }).click();
+    await judge(page, /^pass/i);
     await visit(page, "/p/SHOP/runs/1");
     assert.deepEqual(await figures(page), { passed: 6, failed: 1, errored: 1, skipped: 1 });
     await main.getByRole("link", { name: /a saved card pays/ }).first().click();
@@ -57,7 +65,7 @@ test("claiming, uploading, browsing, executing and signing in work without scrip
     await page.getByRole("button", { name: /start the run/i }).click();
     await page.waitForURL(/\/p\/SHOP\/runs\/2/);
     await main.getByRole("link", { name: /^execute/i }).click();
-    await page.getByRole("button", { name: /^pass/i }).click();
+    await judge(page, /^pass/i);
     await visit(page, "/p/SHOP/runs/2");
     assert.deepEqual(await figures(page), { passed: 1, untested: 9 });
   });
@@ -66,7 +74,7 @@ test("claiming, uploading, browsing, executing and signing in work without scrip
     await page.getByRole("button", { name: /account of/i }).click();
     await page.getByRole("button", { name: /sign out/i }).first().click();
     await page.waitForURL(/signin/);
-    await page.goto("/p/SHOP/cases");
+    await page.goto("/p/SHOP/runs");
     assert.match(page.url(), /signin/, "signed out is signed out");
     await signIn(page, authenticator);
     await visit(page, "/p/SHOP/cases");
