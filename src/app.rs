@@ -11,12 +11,13 @@ pub use house::{House, is_there, unlock};
 use crate::exchange::uploads::{self, Leftover};
 use crate::jobs::{Jobs, table};
 use crate::keeping::backups::Desk;
+use crate::keeping::overview::{About, Certificate};
 use crate::kernel::error::Result;
 use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
 use crate::kernel::options::Options;
 use crate::kernel::secret::Secret;
-use crate::kernel::time::Clock;
+use crate::kernel::time::{Clock, Timestamp};
 use crate::server::Manager;
 use crate::server::listen::{self, Listening, StopOrder};
 use crate::server::stack::Shared;
@@ -36,6 +37,7 @@ pub struct Running {
     pub tls: Option<Arc<Tls>>,
     /// The code of the link `/setup?code=…`, as long as nobody has claimed the instance.
     pub setup_code: Option<Secret<String>>,
+    desk: Arc<Desk>,
     jobs: Jobs,
     status: Data<Status>,
     listening: Listening,
@@ -49,6 +51,7 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_clear = listen::speaks_cleartext(&options)?;
     let held = hold::hold(&options.data)?;
+    let started_at = clock.now();
     let house = House::open_or_make(&options, unlock, clock)?;
     let first::First { code, kit } = first::first(&house).await?;
     // Before anybody can send another: none of those that are not done is under way.
@@ -59,18 +62,37 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let status = Data::new(Status::new(&options, tls.clone())?);
     let addresses = options.listen.clone();
     let desk = Arc::new(Desk::new(Arc::clone(&house.instance)));
+    let about = about(&options, started_at, tls.clone());
     let shared = Shared::new(house.instance.door.clone(), status.clone(), options)
         .hand_out(Arc::clone(&house.instance))
         .hand_out(Arc::clone(&desk))
+        .hand_out(Arc::new(about))
         .hand_out(Arc::new(kit));
     let listening = Listening::start(&addresses, shared, tls.as_ref())?;
     let mut tasks = vec![tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];
     tasks.extend(tls.clone().map(|tls| tokio::spawn(tls.watch())));
-    let jobs = Jobs::start(house.instance.door.clone(), table::JOBS, desk).await?;
-    let running = Running { house, setup_code: code, jobs, tls, status, listening, tasks, held };
+    let jobs = Jobs::start(house.instance.door.clone(), table::JOBS, Arc::clone(&desk)).await?;
+    let running = Running { house, setup_code: code, desk, jobs, tls, status, listening, tasks, held };
     info!(url = running.url(), fingerprint = running.fingerprint(), "answering at {}", running.url());
     Manager.ready();
     Ok(running)
+}
+
+/// What the page of the instance shows and only this file knows.
+fn about(options: &Options, started_at: Timestamp, tls: Option<Arc<Tls>>) -> About {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let listening =
+        || options.listen.first().map(|address| format!("{scheme}://{address}")).unwrap_or_default();
+    let certificate = move || {
+        let pair = tls.as_ref()?.current();
+        Some(Certificate { fingerprint: pair.fingerprint.clone(), not_after: pair.not_after })
+    };
+    About {
+        started_at,
+        address: options.public_url.as_ref().map_or_else(listening, |url| url.as_str().to_owned()),
+        certificate: Box::new(certificate),
+        jobs: table::JOBS.iter().map(|scheduled| (scheduled.job, scheduled.when)).collect(),
+    }
 }
 
 impl Running {
@@ -106,6 +128,7 @@ impl Running {
         Manager.stopping();
         self.listening.stop(&self.status).await;
         self.jobs.stop().await;
+        self.desk.close().await;
         self.tasks.iter().for_each(JoinHandle::abort);
         self.house.instance.door.shut_down().await;
         drop(self.held);

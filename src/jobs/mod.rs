@@ -17,8 +17,6 @@ use crate::kernel::time::Timestamp;
 use std::sync::Arc;
 use tokio_cron_scheduler::{Job as Tick, JobScheduler};
 
-pub use sql::Record;
-
 /// Keeps the record of every job; may do nothing else.
 const RUNNER: Job =
     Job { name: "jobs", meaning: "Keeps the record of scheduled work.", may: &[JobKeep::INFO] };
@@ -113,9 +111,4 @@ async fn run<I>(gate: &Gate<JobKeep>, scheduled: &'static Scheduled<I>, instance
     if let Err(reason) = noted.await {
         tracing::error!(job = name, %reason, "the outcome of a job could not be stored");
     }
-}
-
-/// What every job did last.
-pub fn records(tx: impl Tx) -> Result<Vec<Record>> {
-    sql::all(tx)
 }

@@ -10,9 +10,14 @@ pub mod recovery;
 
 pub mod trail;
 
+pub mod overview;
+
 use crate::kernel::audit::Event;
 
 /// Every kind of entry that this area causes.
 pub fn events() -> Vec<&'static Event> {
-    [backups::EVENTS, keys::EVENTS, recovery::EVENTS, trail::EVENTS].into_iter().flatten().collect()
+    [backups::EVENTS, keys::EVENTS, recovery::EVENTS, trail::EVENTS, overview::EVENTS]
+        .into_iter()
+        .flatten()
+        .collect()
 }

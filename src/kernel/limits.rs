@@ -192,6 +192,10 @@ pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 256 * 1024;
 pub const OPTIONS_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// How long a proof of life may take before the service manager goes without.
 pub const LIVENESS_WAIT: Duration = Duration::from_secs(5);
+/// Less free than this on the disk of the data is told on the page of the instance, in bytes.
+pub const DISK_FREE_BYTES_MIN: u64 = 1_024 * 1_024 * 1_024;
+/// Future times of a schedule that its page names.
+pub const SCHEDULE_TIMES_SHOWN: usize = 5;
 /// Backups on their page.
 pub const BACKUPS_SHOWN: i64 = 50;
 /// Report uploads on their page.

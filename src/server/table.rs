@@ -2,7 +2,7 @@
 
 use super::status;
 use crate::exchange::uploads;
-use crate::keeping::trail;
+use crate::keeping::{backups, overview, trail};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
 use crate::running::{home, results, runs};
@@ -22,8 +22,10 @@ pub fn table() -> Vec<Route> {
         runs::routes(),
         results::routes(),
         home::routes(),
-        trail::routes(),
         uploads::routes(),
+        backups::routes(),
+        trail::routes(),
+        overview::routes(),
     ]
     .into_iter()
     .flatten()

@@ -79,17 +79,35 @@ pub fn elapsed(ms: impl Display, _: &dyn Values) -> Result<String> {
     Ok(Elapsed { ms: whole(ms)? }.to_string())
 }
 
+/// A moment by value or behind any number of references, as templates hand it over.
+pub trait AsMoment {
+    /// The moment.
+    fn at(&self) -> Timestamp;
+}
+
+impl AsMoment for Timestamp {
+    fn at(&self) -> Timestamp {
+        *self
+    }
+}
+
+impl<T: AsMoment + ?Sized> AsMoment for &T {
+    fn at(&self) -> Timestamp {
+        (**self).at()
+    }
+}
+
 /// A moment: how long ago, with the exact time in the reader's zone on hover.
 #[filter_fn]
-pub fn moment(at: impl Borrow<Timestamp>, _: &dyn Values) -> Result<Safe<String>> {
-    let moment = Moment(*at.borrow());
+pub fn moment(at: impl AsMoment, _: &dyn Values) -> Result<Safe<String>> {
+    let moment = Moment(at.at());
     Ok(Safe(format!("<time datetime=\"{}\" data-relative>{moment}</time>", moment.iso())))
 }
 
 /// A moment that is always written out.
 #[filter_fn]
-pub fn exact(at: impl Borrow<Timestamp>, _: &dyn Values) -> Result<Safe<String>> {
-    let moment = Moment(*at.borrow());
+pub fn exact(at: impl AsMoment, _: &dyn Values) -> Result<Safe<String>> {
+    let moment = Moment(at.at());
     Ok(Safe(format!("<time datetime=\"{}\" data-exact>{moment}</time>", moment.iso())))
 }
 

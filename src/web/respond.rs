@@ -22,6 +22,9 @@ pub struct Json<T>(pub T);
 /// JSON of something that this request made: 201.
 pub struct Created<T>(pub T);
 
+/// JSON of something that this request has set going: 202.
+pub struct Accepted<T>(pub T);
+
 /// The parameters after the question mark.
 pub struct Query<T>(pub T);
 
@@ -129,6 +132,14 @@ impl<T: Serialize> Responder for Created<T> {
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         HttpResponse::Created().json(self.0)
+    }
+}
+
+impl<T: Serialize> Responder for Accepted<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Accepted().json(self.0)
     }
 }
 

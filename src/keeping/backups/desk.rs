@@ -1,5 +1,6 @@
 //! The desk where backups are made: one at a time, with progress that a page and a command can show.
 
+use super::schedule::MAKER;
 use super::{Cause, Plan};
 use crate::keeping::backup::{Engine, Identity, Keep, Ledger, Parts, Proof, Receipt, Target};
 use crate::kernel::access::{BackupRun, Gate, Pin};
@@ -7,10 +8,15 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::BackupId;
 use crate::kernel::instance::Instance;
 use crate::kernel::layout;
+use crate::kernel::limits;
 use ed25519_dalek::SigningKey;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
+use tracing::{error, warn};
 
 /// Name under which snapshots are written: the machine's own name is nobody's business.
 const HOST: &str = "testkeep";
@@ -19,7 +25,24 @@ const HOST: &str = "testkeep";
 pub struct Desk {
     /// The instance they are of.
     pub instance: Arc<Instance>,
-    current: Mutex<Option<Arc<Ledger>>>,
+    current: Current,
+    /// Where work goes on when whoever asked for it has left.
+    runtime: Handle,
+}
+
+/// The backup that runs now, if one does.
+type Current = Arc<Mutex<Option<Arc<Ledger>>>>;
+
+/// The right to make the one backup of this moment; passes on when it is dropped.
+struct Turn {
+    current: Current,
+    ledger: Arc<Ledger>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *self.current.lock().expect("nobody panics while holding it") = None;
+    }
 }
 
 /// A backup that was made.
@@ -46,9 +69,9 @@ impl Made {
 }
 
 impl Desk {
-    /// A desk for this instance.
+    /// A desk for this instance. What is begun at it goes on in the runtime that this is called in.
     pub fn new(instance: Arc<Instance>) -> Desk {
-        Desk { instance, current: Mutex::default() }
+        Desk { instance, current: Current::default(), runtime: Handle::current() }
     }
 
     /// Bytes done and bytes in all of the backup that runs now.
@@ -64,15 +87,45 @@ impl Desk {
         }
     }
 
-    /// Makes a backup in a folder, reads it back and records it. One at a time.
-    pub async fn make(&self, gate: &Gate<BackupRun>, cause: Cause, folder: &Path) -> Result<Made> {
-        let ledger = self.begin()?;
-        let outcome = self.recorded(gate, cause, folder, &ledger).await;
-        *self.current.lock().expect("nobody panics while holding it") = None;
-        outcome
+    /// Stops the backup that runs now and waits until it has, but not for ever.
+    pub async fn close(&self) {
+        self.cancel();
+        let stopped = async {
+            while self.progress().is_some() {
+                sleep(limits::STOP_LOOK_EVERY).await;
+            }
+        };
+        if timeout(limits::STOP_GRACE, stopped).await.is_err() {
+            warn!("a backup took too long to stop and is cut short");
+        }
     }
 
-    fn begin(&self) -> Result<Arc<Ledger>> {
+    /// Makes a backup in a folder, reads it back and records it. One at a time.
+    pub async fn make(&self, gate: &Gate<BackupRun>, cause: Cause, folder: &Path) -> Result<Made> {
+        let turn = self.take_turn()?;
+        let id = noted(gate, cause, folder).await?;
+        self.carry_out(gate, id, folder, &turn.ledger).await
+    }
+
+    /// Begins a backup and leaves it to itself: its record tells how it went.
+    pub async fn begin(
+        self: Arc<Self>,
+        gate: Gate<BackupRun>,
+        cause: Cause,
+        folder: PathBuf,
+    ) -> Result<BackupId> {
+        let turn = self.take_turn()?;
+        let id = noted(&gate, cause, &folder).await?;
+        self.runtime.clone().spawn(async move {
+            if let Err(reason) = self.carry_out(&gate, id, &folder, &turn.ledger).await {
+                error!(backup = id.0, ?reason, "backup {} failed", id.0);
+            }
+            drop(turn);
+        });
+        Ok(id)
+    }
+
+    fn take_turn(&self) -> Result<Turn> {
         let mut current = self.current.lock().expect("nobody panics while holding it");
         if current.is_some() {
             return Err(
@@ -81,22 +134,29 @@ impl Desk {
         }
         let ledger = Arc::<Ledger>::default();
         *current = Some(Arc::clone(&ledger));
-        Ok(ledger)
+        Ok(Turn { current: Arc::clone(&self.current), ledger })
     }
 
-    async fn recorded(
+    async fn carry_out(
         &self,
         gate: &Gate<BackupRun>,
-        cause: Cause,
+        id: BackupId,
         folder: &Path,
         ledger: &Arc<Ledger>,
     ) -> Result<Made> {
-        let target = folder.display().to_string();
-        let id: BackupId = gate.write(move |tx| super::start(tx, cause, target)).await?;
         match self.work(gate, folder, ledger).await {
-            Ok(made) => gate.write(move |tx| super::finish(tx, id, made)).await,
+            Ok(made) => {
+                let own = made.clone();
+                if gate.write(move |tx| super::finish(tx, id, own)).await.is_err() {
+                    // Whoever asked for it may have signed out meanwhile; the backup is there all the same.
+                    let (gate, own) = (self.instance.door.job(&MAKER).gate::<BackupRun>(()), made.clone());
+                    gate.write(move |tx| super::finish(tx, id, own)).await?;
+                }
+                Ok(made)
+            }
             Err(reason) => {
                 let said = reason.sentence().to_owned();
+                let gate = self.instance.door.job(&MAKER).gate::<BackupRun>(());
                 gate.write(move |tx| super::fail(tx, id, &said)).await?;
                 Err(reason)
             }
@@ -138,6 +198,19 @@ impl Desk {
         blocking(move || engine.prune()).await
     }
 
+    /// Says why a folder cannot be that of backups.
+    pub fn check_folder(&self, folder: &Path) -> Result<()> {
+        super::schedule::check_folder(folder)?;
+        outside(&self.instance.data, folder).map(drop)
+    }
+
+    /// Whether a broken disk would take the data and the folder together, as far as the system tells.
+    pub fn is_on_same_disk(&self, folder: &Path) -> bool {
+        let disk =
+            |path: &Path| path.ancestors().find_map(|found| std::fs::metadata(found).ok()).map(|at| at.dev());
+        disk(folder).is_some() && disk(folder) == disk(&self.instance.data)
+    }
+
     fn engine(&self, folder: &Path) -> Result<Engine> {
         let folder = outside(&self.instance.data, folder)?;
         let keyring = self.instance.keyring()?;
@@ -166,6 +239,12 @@ fn outside(data: &Path, folder: &Path) -> Result<PathBuf> {
         ));
     }
     Ok(folder)
+}
+
+/// Writes the record of a backup that begins.
+async fn noted(gate: &Gate<BackupRun>, cause: Cause, folder: &Path) -> Result<BackupId> {
+    let target = folder.display().to_string();
+    gate.write(move |tx| super::start(tx, cause, target)).await
 }
 
 fn write_and_read_back(instance: &Instance, engine: &Engine, pin: Pin, ledger: &Arc<Ledger>) -> Result<Made> {

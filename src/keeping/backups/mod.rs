@@ -3,11 +3,16 @@
 //! The engine (`keeping::backup`) knows repositories and receipts; this slice knows the instance, its
 //! settings and its records.
 
+mod api;
 mod desk;
+mod health;
+mod pages;
 mod schedule;
 mod sql;
 
+pub use api::Api;
 pub use desk::{Desk, Made};
+pub use health::Health;
 pub use schedule::{BACKUP, KEEP, PLAN, PRUNE, Plan, TARGET};
 
 use crate::kernel::access::{BackupRun, BackupView, Read, Tx, Write};
@@ -15,6 +20,7 @@ use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::Result;
 use crate::kernel::id::BackupId;
 use crate::kernel::time::Timestamp;
+use crate::web::routes::Route;
 
 const STARTED: Event = Event::new("backup.started", "A backup was started.");
 const MADE: Event = Event::new("backup.made", "A backup was made, read back and signed.");
@@ -23,8 +29,15 @@ const VERIFIED: Event = Event::new("backup.verified", "A backup was read back fr
 const PLANNED: Event = Event::new("backup.planned", "Target, schedule or retention of backups were changed.");
 const PRUNED: Event = Event::new("backup.pruned", "Backups past their retention were taken away.");
 
+const STOPPED: Event = Event::new("backup.stopped", "Somebody stopped a backup.");
+
 /// Events of this slice.
-pub const EVENTS: &[Event] = &[STARTED, MADE, FAILED, VERIFIED, PLANNED, PRUNED];
+pub const EVENTS: &[Event] = &[STARTED, MADE, FAILED, STOPPED, VERIFIED, PLANNED, PRUNED];
+
+/// Routes of the page and of the API.
+pub fn routes() -> Vec<Route> {
+    pages::routes().into_iter().chain(api::routes()).collect()
+}
 
 /// Why a backup was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

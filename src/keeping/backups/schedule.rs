@@ -59,9 +59,8 @@ impl Plan {
 
     /// Puts another plan into force.
     pub fn set(self, tx: Write<'_, BackupRun>) -> Result<Audited<'_, ()>> {
-        if self.has_folder() && !self.folder.is_absolute() {
-            return Err(Error::invalid(format!("“{}” is not a whole path.", self.folder.display()))
-                .hint("Write it from the root, such as /mnt/backup/testkeep."));
+        if self.has_folder() {
+            check_folder(&self.folder)?;
         }
         TARGET.set(tx, &self.folder.display().to_string())?;
         PLAN.set(tx, &self.schedule)?;
@@ -69,6 +68,15 @@ impl Plan {
         KEEP.set(tx, &format!("{last} {daily} {weekly} {monthly}"))?;
         tx.audited(PLANNED.alone(), ())
     }
+}
+
+/// Says why a path cannot be that of backups.
+pub(super) fn check_folder(folder: &Path) -> Result<()> {
+    if folder.is_absolute() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("“{}” is not a whole path.", folder.display()))
+        .hint("Write it from the root, such as /mnt/backup/testkeep."))
 }
 
 /// Four numbers: newest, daily, weekly, monthly.
@@ -83,7 +91,8 @@ fn keep(text: &str) -> Result<Keep> {
     Ok(Keep { last, daily, weekly, monthly })
 }
 
-const MAKER: Job = Job {
+/// Makes the backups of the schedule, and notes how those of people ended.
+pub(super) const MAKER: Job = Job {
     name: "backup",
     meaning: "Makes a backup, reads it back and takes away what is past its retention.",
     may: &[BackupRun::INFO],

@@ -1,4 +1,6 @@
 //! The instance looks after itself.
 
 mod backup;
+mod backups;
+mod overview;
 mod trail;
