@@ -7,6 +7,7 @@ mod host;
 pub mod listen;
 pub mod log;
 mod notify;
+pub mod openapi;
 mod pace;
 pub mod stack;
 pub mod status;

@@ -1,6 +1,6 @@
 //! The table of all routes: one line per slice, and the tests walk the same list.
 
-use super::status;
+use super::{openapi, status};
 use crate::exchange::uploads;
 use crate::keeping::{backups, overview, trail};
 use crate::library::{cases, evidence, projects, suites};
@@ -14,6 +14,7 @@ pub fn table() -> Vec<Route> {
     [
         assets::routes(),
         status::routes(),
+        openapi::routes(),
         people::routes(),
         projects::routes(),
         suites::routes(),

@@ -1,5 +1,6 @@
 //! The server: certificates, the way of a request, status, stopping.
 
+mod openapi;
 mod panic;
 mod stack;
 mod status;
