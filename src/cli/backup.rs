@@ -8,14 +8,11 @@ use crate::keeping::backups::{self, Cause, Desk, Plan};
 use crate::keeping::recovery::{self, Order};
 use crate::kernel::access::{BackupRun, Claim, Gate};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::keyring::{RecoverySecret, default_key_file};
-use crate::kernel::limits;
+use crate::kernel::keyring::default_key_file;
 use crate::kernel::options::Options;
 use crate::people::setup;
 use clap::Args;
 use serde::Serialize;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,7 +159,7 @@ async fn refuse_unclaimed(house: &House) -> Result<()> {
 /// Reads the newest backup back.
 pub async fn verify(command: Verify, options: &Options, output: Output) -> Result<()> {
     let proof = match &command.kit_file {
-        Some(file) => recovery::verify(&command.from, &kit_in(file)?)?,
+        Some(file) => recovery::verify(&command.from, &unlock::kit_in(file)?)?,
         None if app::is_there(options) => {
             let house = unlock::house(options)?;
             let gate = house.shell.operator().gate::<BackupRun>(());
@@ -171,7 +168,7 @@ pub async fn verify(command: Verify, options: &Options, output: Output) -> Resul
             house.close().await;
             proof?
         }
-        None => recovery::verify(&command.from, &typed_kit()?)?,
+        None => recovery::verify(&command.from, &unlock::typed_kit()?)?,
     };
     let verified = Verified::from(proof);
     output.print(&verified, Verified::text);
@@ -186,8 +183,8 @@ pub async fn verify(command: Verify, options: &Options, output: Output) -> Resul
 pub async fn restore(command: Restore, options: &Options, output: Output) -> Result<()> {
     let Restore { from, into, kit_file, backup: number } = command;
     let kit = match &kit_file {
-        Some(file) => kit_in(file)?,
-        None => typed_kit()?,
+        Some(file) => unlock::kit_in(file)?,
+        None => unlock::typed_kit()?,
     };
     let into = std::path::absolute(into).map_err(Error::internal)?;
     let key_file = options.key_file.clone().unwrap_or_else(|| default_key_file(&into));
@@ -208,21 +205,6 @@ pub async fn restore(command: Restore, options: &Options, output: Output) -> Res
     };
     output.print(&restored, Restored::text);
     Ok(())
-}
-
-/// The secret of the kit, out of the printed page or bare.
-fn kit_in(file: &Path) -> Result<RecoverySecret> {
-    let unreadable = |cause: std::io::Error| {
-        Error::not_found(format!("The recovery kit {} cannot be read: {cause}.", file.display()))
-    };
-    let mut text = zeroize::Zeroizing::new(String::new());
-    let opened = File::open(file).map_err(unreadable)?;
-    opened.take(limits::KIT_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
-    RecoverySecret::parse(&text)
-}
-
-fn typed_kit() -> Result<RecoverySecret> {
-    RecoverySecret::parse(unlock::prompt("Secret of the recovery kit: ")?.expose())
 }
 
 impl Made {

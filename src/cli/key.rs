@@ -6,15 +6,29 @@ use crate::app::House;
 use crate::keeping::keys;
 use crate::kernel::access::InstanceKeep;
 use crate::kernel::error::Result;
-use crate::kernel::keyring::{Keyring, SlotKind, Unlock};
+use crate::kernel::keyring::{self, Keyring, SlotKind, Unlock};
 use crate::kernel::limits;
-use clap::{Subcommand, ValueEnum};
+use crate::kernel::options::Options;
+use crate::kernel::time::Clock;
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use std::path::PathBuf;
 
+/// The keys, and how this command itself opens the instance.
+#[derive(Args, Debug)]
+#[command(after_help = "When the everyday key is lost, the recovery kit sets another one:\n\n  \
+    testkeep key set-file /var/lib/testkeep.key --kit-file kit.txt")]
+pub struct Key {
+    /// Open the instance with the recovery kit in this file.
+    #[arg(long, value_name = "FILE", global = true)]
+    kit_file: Option<PathBuf>,
+    #[command(subcommand)]
+    change: Change,
+}
+
 /// What to do with the keys.
 #[derive(Subcommand, Debug)]
-pub enum Key {
+enum Change {
     /// Show the ways in which the instance opens.
     Status,
     /// Set the key file: another one takes the place of the one before. It is made if it does not exist.
@@ -49,17 +63,28 @@ struct Status {
 }
 
 /// Changes `keyring.json`; the data itself stays encrypted under the same keys.
-pub async fn run(command: Key, house: &House, output: Output) -> Result<()> {
+pub async fn run(command: Key, options: &Options, output: Output) -> Result<()> {
+    let house = match &command.kit_file {
+        Some(file) => House::open(options, &Unlock::Kit(unlock::kit_in(file)?), Clock::System)?,
+        None => unlock::house(options)?,
+    };
+    let outcome = inside(command.change, &house, output).await;
+    house.close().await;
+    outcome
+}
+
+async fn inside(command: Change, house: &House, output: Output) -> Result<()> {
     match command {
-        Key::Status => {}
-        Key::SetFile { path } => {
-            change(house, move |keyring| keyring.add_slot(&Unlock::KeyFile(path))).await?
+        Change::Status => {}
+        Change::SetFile { path } => {
+            keyring::refuse_inside(&house.instance.data, &path)?;
+            change(house, move |keyring| keyring.replace_slot(&Unlock::KeyFile(path))).await?
         }
-        Key::SetPassphrase => {
+        Change::SetPassphrase => {
             let passphrase = unlock::new_passphrase(limits::UNLOCK_PASSPHRASE_CHARS_MIN)?;
             change(house, move |keyring| keyring.replace_slot(&Unlock::Passphrase(passphrase))).await?;
         }
-        Key::Remove { way } => {
+        Change::Remove { way } => {
             let kind = match way {
                 Way::KeyFile => SlotKind::KeyFile,
                 Way::Passphrase => SlotKind::Passphrase,

@@ -68,8 +68,7 @@ enum Command {
     /// The audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// The keys of the instance.
-    #[command(subcommand)]
+    /// The keys of the instance: what opens it.
     Key(key::Key),
     /// Check files, keys, database, disk and backups, and say what to do.
     Doctor(doctor::Doctor),
@@ -109,6 +108,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
             Command::Health(health) => health::run(health, &options, output).await,
             Command::Setup(setup) => setup::run(setup, &options, output).await,
             Command::Doctor(doctor) => doctor::run(doctor, &options, output).await,
+            Command::Key(key) => key::run(key, &options, output).await,
             Command::Verify(verify) => backup::verify(verify, &options, output).await,
             Command::Restore(restore) => backup::restore(restore, &options, output).await,
             command => {
@@ -131,7 +131,6 @@ async fn inside(command: Command, house: &House, options: &Options, output: Outp
         Command::Demo(demo) => demo::run(demo, house, output).await,
         Command::Digest => audit::digest(house, output).await,
         Command::Audit(audit) => audit::run(audit, house, output).await,
-        Command::Key(key) => key::run(key, house, output).await,
         _ => unreachable!("the others do not open an instance"),
     }
 }

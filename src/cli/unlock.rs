@@ -2,11 +2,14 @@
 
 use crate::app::{self, House};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::keyring::{SlotKind, Unlock, slots_of};
+use crate::kernel::keyring::{RecoverySecret, SlotKind, Unlock, slots_of};
+use crate::kernel::limits;
 use crate::kernel::options::Options;
 use crate::kernel::secret::Secret;
 use crate::kernel::time::Clock;
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Read as _};
+use std::path::Path;
 
 /// Opens the instance in the data folder; never makes one.
 pub fn house(options: &Options) -> Result<House> {
@@ -47,4 +50,20 @@ pub fn new_passphrase(chars_min: usize) -> Result<Secret<String>> {
             .hint("Five or six words that you did not find in a book are a good one."));
     }
     Ok(first)
+}
+
+/// The secret of a recovery kit, out of the printed page or bare.
+pub fn kit_in(file: &Path) -> Result<RecoverySecret> {
+    let unreadable = |cause: std::io::Error| {
+        Error::not_found(format!("The recovery kit {} cannot be read: {cause}.", file.display()))
+    };
+    let mut text = zeroize::Zeroizing::new(String::new());
+    let opened = File::open(file).map_err(unreadable)?;
+    opened.take(limits::KIT_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    RecoverySecret::parse(&text)
+}
+
+/// The secret of a recovery kit, as somebody types it.
+pub fn typed_kit() -> Result<RecoverySecret> {
+    RecoverySecret::parse(prompt("Secret of the recovery kit: ")?.expose())
 }

@@ -37,7 +37,8 @@ pub struct Upload {
     /// Format of the files.
     #[arg(long, default_value = "auto", value_parser = ["auto", "junit"])]
     format: String,
-    /// Names this upload: a second one of the same name changes nothing.
+    /// Names this upload, with the number of the job for example: a second one of the same name changes
+    /// nothing. Without it the content tells.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 }
@@ -52,24 +53,22 @@ pub async fn run(upload: Upload, output: Output) -> Result<()> {
     if let Some(run) = &upload.run {
         address.query_pairs_mut().append_pair("run", run);
     }
-    // The same key for each try: an answer that got lost must not make a second run.
-    let key = match upload.idempotency_key {
-        Some(key) => key,
-        None => crate::kernel::random::link_code().expose().clone(),
-    };
     let total = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
     let mut wait = WAIT_FIRST;
     for remaining in (0..TRIES_MAX).rev() {
         let bar = progress::bytes(total, output);
-        let request = http
-            .post(address.clone())
-            .bearer_auth(token.expose())
-            .header("Idempotency-Key", &key)
-            .multipart(form(&files, &bar)?);
+        let request = http.post(address.clone()).bearer_auth(token.expose()).multipart(form(&files, &bar)?);
+        // Without a key the instance knows the upload by its content: an answer that got lost makes no second run.
+        let request = match &upload.idempotency_key {
+            Some(key) => request.header("Idempotency-Key", key),
+            None => request,
+        };
         let answer = request.send().await;
         bar.finish_and_clear();
         match answer {
-            Ok(answer) if is_final(answer.status()) || remaining == 0 => return finish(answer, output).await,
+            Ok(answer) if is_final(answer.status()) || remaining == 0 => {
+                return finish(answer, &upload.at.url()?, output).await;
+            }
             Err(reason) if remaining == 0 || reason.is_builder() => {
                 return Err(client::unreachable(&upload.at, reason));
             }
@@ -116,9 +115,11 @@ fn form(files: &[(String, bytes::Bytes)], bar: &ProgressBar) -> Result<Form> {
     Ok(form)
 }
 
-async fn finish(answer: reqwest::Response, output: Output) -> Result<()> {
+async fn finish(answer: reqwest::Response, url: &str, output: Output) -> Result<()> {
     let answer = client::json(answer).await?;
+    let url = url.trim_end_matches('/');
     output.print(&answer, |answer| {
+        let path = answer["run"]["url"].as_str().unwrap_or_default();
         let count = |name: &str| answer["counts"][name].as_u64().unwrap_or_default();
         let reference = answer["run"]["reference"].as_str().unwrap_or_default();
         let again = if answer["replayed"] == Value::Bool(true) {
@@ -126,8 +127,11 @@ async fn finish(answer: reqwest::Response, output: Output) -> Result<()> {
         } else {
             ""
         };
+        let notes = answer["upload"]["notes"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let notes: String = notes.map(|note| format!("\nNote: {note}")).collect();
         format!(
-            "{reference}: {} results, {} passed, {} failed, {} errored, {} skipped.{again}",
+            "{reference}: {} results, {} passed, {} failed, {} errored, {} skipped.{again}\n\
+             {url}{path}{notes}",
             count("total"),
             count("passed"),
             count("failed"),

@@ -11,7 +11,7 @@ use crate::kernel::audit::{self, Event, Head, Verdict};
 use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::instance::Instance;
-use crate::kernel::keyring::{Keyring, RecoverySecret, Unlock};
+use crate::kernel::keyring::{self, Keyring, RecoverySecret, Unlock};
 use crate::kernel::time::Clock;
 use data_encoding::HEXLOWER;
 use ed25519_dalek::SigningKey;
@@ -69,7 +69,7 @@ pub async fn restore(program: &Path, order: &Order, kit: &RecoverySecret) -> Res
     if into.symlink_metadata().is_ok() {
         return Err(taken(into));
     }
-    refuse_inside(into, key_file)?;
+    keyring::refuse_inside(into, key_file)?;
     let found = find(from, kit)?;
     let receipt = number.map_or_else(|| found.newest(), |number| found.numbered(number))?;
     vouched(&found, receipt, kit)?;
@@ -101,15 +101,6 @@ pub async fn restore(program: &Path, order: &Order, kit: &RecoverySecret) -> Res
         return Err(reason);
     }
     Ok(Restored { receipt: receipt.clone(), manifest })
-}
-
-fn refuse_inside(into: &Path, key_file: &Path) -> Result<()> {
-    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::internal);
-    if absolute(key_file)?.starts_with(absolute(into)?) {
-        return Err(Error::invalid("The key file must not lie inside the data folder.")
-            .hint("Whoever copies the folder would have the data and its key. Choose a place outside it."));
-    }
-    Ok(())
 }
 
 fn taken(into: &Path) -> Error {

@@ -149,7 +149,7 @@ pub(super) fn read_key(path: &Path, guarded: Guarded) -> Result<Key> {
     let shown = path.display();
     let text = bounded(path, limits::KEY_FILE_BYTES_MAX).map_err(|cause| match cause.kind() {
         ErrorKind::NotFound => Error::not_found(format!("The key file {shown} is missing."))
-            .hint("Put it back from where you keep its copy, or open the instance with its recovery kit. Without it the data stays closed; nothing was changed."),
+            .hint("Put it back from where you keep its copy, or set another one with the recovery kit: testkeep key set-file PATH --kit-file KIT. Without one of them the data stays closed; nothing was changed."),
         _ => trouble("read", path, cause),
     })?;
     if guarded == Guarded::ByItsMode {

@@ -345,11 +345,13 @@ fn occupied(data: &Path, by: &str) -> Error {
         .hint("Choose an empty folder for a new instance. Nothing was changed.")
 }
 
-fn refuse_inside(data: &Path, key_file: &Path) -> Result<()> {
-    let data = data.canonicalize().map_err(Error::internal)?;
+/// Refuses a key file inside of the data folder, which may be one that is still to be made.
+pub fn refuse_inside(data: &Path, key_file: &Path) -> Result<()> {
+    let real =
+        |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).map_err(Error::internal);
     let folder = key_file.parent().filter(|parent| !parent.as_os_str().is_empty()).map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| ".".into()).canonicalize();
-    if folder.is_ok_and(|folder| folder.starts_with(data)) {
+    let folder = folder.unwrap_or_else(|| ".".into());
+    if real(&folder)?.starts_with(real(data)?) {
         return Err(Error::invalid("The key file must not lie inside the data folder.")
             .hint("Whoever copies the folder would have the data and its key. Choose a place outside it."));
     }

@@ -128,9 +128,18 @@ fn a_wrong_or_missing_key_is_named_and_makes_no_new_instance() {
     fs::set_permissions(machine.path("data.key"), Permissions::from_mode(0o600)).unwrap();
     assert_eq!(machine.json(&["digest"])["digest"], digest);
 
+    // Who lost the key and has the kit sets another one.
+    fs::remove_file(machine.path("data.key")).unwrap();
+    let (new, kit) = (machine.text("new.key"), machine.text("kit.txt"));
+    let inside = machine.text("data/inside.key");
+    assert_eq!(machine.run(&["key", "set-file", &inside, "--kit-file", &kit]).code, 65);
+    let status = machine.json(&["key", "set-file", &new, "--kit-file", &kit]);
+    assert_eq!(status["ways"], json!(["the recovery kit", "a key file"]));
+    assert_eq!(machine.json(&["digest", "--key-file", &new])["digest"], digest);
+
     // Without its keyring the database is not taken for a new one either.
     fs::rename(machine.path("data/keyring.json"), machine.path("keyring.json")).unwrap();
-    let refused = machine.run(&["serve", "--listen", "127.0.0.1:0"]);
+    let refused = machine.run(&["serve", "--listen", "127.0.0.1:0", "--key-file", &new]);
     assert!(refused.code == 73 && refused.err.contains("keyring.json is missing"), "{refused:?}");
 }
 

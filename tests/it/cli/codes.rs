@@ -49,6 +49,22 @@ fn a_command_line_that_cannot_be_understood_ends_with_2_and_help_with_0() {
 }
 
 #[test]
+fn the_manual_has_every_command_and_no_other() {
+    let help = Machine::new().run(&["--help"]).out;
+    let listed = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let listed = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let mut commands: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+    commands.retain(|command| *command != "help");
+    let manual =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/admin/commands.md")).unwrap();
+    let mut told: Vec<&str> =
+        manual.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    commands.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(told, commands, "mend docs/admin/commands.md");
+}
+
+#[test]
 fn whoever_stops_reading_breaks_nothing() {
     let machine = Machine::claimed();
     let mut command = machine.command("data");

@@ -1,7 +1,7 @@
 //! One instance from its first start to its second life on another machine.
 
-use crate::support::program::{Machine, PASSPHRASE, Server};
-use reqwest::{Client, StatusCode, redirect};
+use crate::support::program::{Answer, Machine, PASSPHRASE, Server};
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use std::process::Stdio;
 
@@ -40,7 +40,8 @@ async fn an_instance_is_set_up_used_backed_up_lost_and_brought_back() {
     assert!(claimed["totp"]["url"].as_str().unwrap().starts_with("otpauth://totp/"));
     let kit = claimed["recovery_kit"].as_str().unwrap();
     assert_eq!(std::fs::read_to_string(machine.path("kit.txt")).unwrap(), kit);
-    assert!(link_is_closed(&machine, &link).await);
+    let used = client.get(&link).send().await.unwrap();
+    assert!(!used.status().is_success() || used.url().path() == "/signin", "{used:?}");
 
     let project = machine.json(&["project", "create", "SHOP", "--name", "Web shop"]);
     assert_eq!((&project["key"], &project["name"]), (&json!("SHOP"), &json!("Web shop")));
@@ -53,6 +54,31 @@ async fn an_instance_is_set_up_used_backed_up_lost_and_brought_back() {
             201
         );
     }
+
+    // A pipeline uploads reports with the same executable; the same upload again changes nothing.
+    machine.write("cart.xml", CART);
+    for replayed in [false, true] {
+        let uploaded = upload(&machine, &server, &token, &["--fingerprint", &server.fingerprint]);
+        assert_eq!(uploaded.code, 0, "{uploaded:?}");
+        let uploaded: Value = serde_json::from_str(&uploaded.out).unwrap();
+        assert_eq!(
+            (&uploaded["run"]["reference"], &uploaded["replayed"]),
+            (&json!("SHOP-R2"), &json!(replayed))
+        );
+        let counts = &uploaded["counts"];
+        assert_eq!(
+            (&counts["passed"], &counts["failed"], &counts["skipped"]),
+            (&json!(1), &json!(1), &json!(1))
+        );
+    }
+    let pem = machine.text("data/tls/certificate.pem");
+    assert_eq!(upload(&machine, &server, &token, &["--cacert", &pem]).code, 0);
+    let unknown = upload(&machine, &server, &token, &[]);
+    assert!(unknown.code == 75 && unknown.err.contains("--fingerprint"), "{unknown:?}");
+    let other = upload(&machine, &server, &token, &["--fingerprint", &"ab".repeat(32)]);
+    assert_eq!(other.code, 75, "another certificate is not trusted: {other:?}");
+    let wrong = upload(&machine, &server, "tk_wrong", &["--fingerprint", &server.fingerprint]);
+    assert_eq!(wrong.code, 77, "{wrong:?}");
 
     // Backed up while somebody writes.
     let keep = machine.text("keep");
@@ -95,12 +121,17 @@ async fn an_instance_is_set_up_used_backed_up_lost_and_brought_back() {
     assert_eq!(trail["whole"], json!(true));
 }
 
-async fn link_is_closed(machine: &Machine, link: &str) -> bool {
-    let pem = std::fs::read(machine.path("data/tls/certificate.pem")).unwrap();
-    let certificate = reqwest::Certificate::from_pem(&pem).unwrap();
-    let client = Client::builder().tls_certs_only([certificate]).redirect(redirect::Policy::none());
-    let answer = client.build().unwrap().get(link).send().await.unwrap();
-    answer.headers().get("location").is_some_and(|place| place.to_str().unwrap().starts_with("/signin"))
+const CART: &str = r#"<testsuite name="cart" tests="3" failures="1" skipped="1">
+  <testcase classname="shop.Cart" name="adds" time="0.25"/>
+  <testcase classname="shop.Cart" name="sums"><failure message="41.96 is not 41.97">at cart.rs:48</failure></testcase>
+  <testcase classname="shop.Cart" name="gift"><skipped/></testcase>
+</testsuite>"#;
+
+fn upload(machine: &Machine, server: &Server, token: &str, trust: &[&str]) -> Answer {
+    let mut command = machine.command("none");
+    command.env("TESTKEEP_URL", &server.url).env("TESTKEEP_TOKEN", token);
+    command.args(["upload", "--json", "--project", "SHOP"]).args(trust).arg(machine.path("cart.xml"));
+    command.output().unwrap().into()
 }
 
 #[test]

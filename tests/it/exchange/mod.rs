@@ -1,4 +1,5 @@
 //! What comes in from other tools, and goes out to them.
 
+mod demo;
 mod junit;
 mod uploads;
