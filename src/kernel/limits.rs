@@ -14,8 +14,10 @@ pub const FOREIGN_WRITER_WAIT: Duration = Duration::from_secs(5);
 pub const READ_DEADLINE: Duration = Duration::from_secs(5);
 /// Virtual machine steps between two looks at the clock; about a tenth of a millisecond.
 pub const READ_STEPS_PER_CHECK: i32 = 10_000;
-/// Page cache of each connection. Decryption happens on a miss only, so this is what makes it cheap.
-pub const PAGE_CACHE_KIB: i64 = 16 * 1024;
+/// Page cache of the connection that writes. Decryption happens on a miss only, so this is what makes it cheap.
+pub const WRITER_CACHE_KIB: i64 = 8 * 1024;
+/// Page cache of each connection that reads: there are several, and a page looks at few places.
+pub const READER_CACHE_KIB: i64 = 4 * 1024;
 /// Statements that each connection keeps prepared; the product has some hundreds.
 pub const STATEMENTS_KEPT: usize = 512;
 /// One remembered refusal per person and permission in this time, in milliseconds.

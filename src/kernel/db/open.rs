@@ -56,6 +56,7 @@ pub(super) fn reader(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     let conn = connect(path, key)?;
     // A second lock on the door: a statement that would write fails even if a slice asks for it.
     conn.pragma_update(None, "query_only", true)?;
+    conn.pragma_update(None, "cache_size", -limits::READER_CACHE_KIB)?;
     Ok(conn)
 }
 
@@ -133,7 +134,7 @@ fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     conn.pragma_update(None, "trusted_schema", false)?;
     // Temporary tables would be written in plain text.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
-    conn.pragma_update(None, "cache_size", -limits::PAGE_CACHE_KIB)?;
+    conn.pragma_update(None, "cache_size", -limits::WRITER_CACHE_KIB)?;
     conn.set_prepared_statement_cache_capacity(limits::STATEMENTS_KEPT);
     Ok(conn)
 }
