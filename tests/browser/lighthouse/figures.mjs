@@ -25,7 +25,7 @@ try {
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--ignore-certificate-errors", `--remote-debugging-port=${PORT}`],
   });
   t.after(() => own.close());
-  console.log(`${formFactor.padEnd(16)} perf  a11y  best   LCP ms  TBT ms  KB`);
+  console.log(`${formFactor.padEnd(16)} perf  a11y  best   LCP ms  TBT ms   CLS  SI ms  KB`);
   for (const [name, path] of Object.entries({ signin: "/signin", ...PAGES })) {
     if (names.length > 0 && !names.includes(name)) continue;
     const flags = {
@@ -37,7 +37,7 @@ try {
     const value = (audit) => String(Math.round(lhr.audits[audit]?.numericValue ?? 0));
     const kb = (Number(lhr.audits["total-byte-weight"]?.numericValue ?? 0) / 1024).toFixed(1);
     console.log(
-      `${name.padEnd(16)} ${CATEGORIES.map(score).join("  ")}   ${value("largest-contentful-paint").padStart(6)}  ${value("total-blocking-time").padStart(6)}  ${kb}`,
+      `${name.padEnd(16)} ${CATEGORIES.map(score).join("  ")}   ${value("largest-contentful-paint").padStart(6)}  ${value("total-blocking-time").padStart(6)}  ${(lhr.audits["cumulative-layout-shift"]?.numericValue ?? 0).toFixed(2)}  ${value("speed-index").padStart(5)}  ${kb}`,
     );
     for (const category of CATEGORIES.slice(1)) {
       const lost = lhr.categories[category].auditRefs.map((ref) => lhr.audits[ref.id]).filter((audit) => audit.score !== null && audit.score < 1);

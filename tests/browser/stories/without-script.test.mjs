@@ -45,12 +45,12 @@ test("claiming, uploading, browsing, executing and signing in work without scrip
     await visit(page, "/p/SHOP/cases/new");
     await page.getByRole("textbox", { name: /^title/i }).fill("Pay without script");
     await page.getByRole("textbox", { name: /action/i }).first().fill("Turn scripts off and pay.");
-    await main.getByRole("button", { name: /save|create|add/i }).first().click();
+    await main.getByRole("button", { name: /write the case/i }).click();
     await page.waitForURL(/\/p\/SHOP\/cases\/\d+/);
     const at = new URL(page.url()).pathname;
     await visit(page, `${at}/edit`);
     await page.getByRole("textbox", { name: /expected/i }).first().fill("The order is confirmed.");
-    await main.getByRole("button", { name: /save/i }).first().click();
+    await main.getByRole("button", { name: /save revision/i }).click();
     await visit(page, "/p/SHOP");
     await page.getByRole("searchbox", { name: /search the cases/i }).fill("without script");
     await page.keyboard.press("Enter");
