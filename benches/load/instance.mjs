@@ -31,7 +31,9 @@ export class Instance {
     // The client stands on this machine and asks more often than any person would.
     const bounds = ["--requests-per-second", "1000000", "--sign-ins-per-minute", "1000000"];
     const words = ["serve", "--data", this.data, "--listen", "127.0.0.1:0", "--log", "warn", ...bounds];
-    this.process = spawn(this.program, words, { stdio: ["ignore", "pipe", "inherit"] });
+    // As `./run` and the service unit start it.
+    const env = { MALLOC_ARENA_MAX: "2", ...process.env };
+    this.process = spawn(this.program, words, { env, stdio: ["ignore", "pipe", "inherit"] });
     this.pid = this.process.pid;
     this.ended = new Promise((resolve) => this.process.once("exit", resolve));
     this.said = "";
