@@ -281,6 +281,8 @@ pub const SUITE_DEPTH_MAX: usize = 16;
 pub const SEARCH_WORDS_MAX: usize = 12;
 /// Rows that one page of a list shows.
 pub const PAGE_ROWS: i64 = 100;
+/// Cases that one form may change at once.
+pub const SELECTED_CASES_MAX: usize = 500;
 /// Rows that one answer of the API holds at most.
 pub const API_ROWS_MAX: i64 = 1_000;
 /// Runs that the overview of a project looks at.

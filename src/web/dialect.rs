@@ -3,6 +3,7 @@
 //! A middleware, because only here both the error and the one who asked are known. It also answers in the same
 //! look what no handler answered: unknown addresses and methods that an address does not take.
 
+use super::address::Address;
 use super::entrance::origin;
 use super::filters;
 use super::visit::is_by_script;
@@ -157,8 +158,8 @@ impl Failure {
     /// The answer, with the headers that the error brought along.
     fn answer(&self, asked: &Asked, old: &HeaderMap) -> HttpResponse {
         let mut response = if self.status == StatusCode::UNAUTHORIZED && asked.wants_page && asked.is_get {
-            let next = percent_encoded(&asked.address);
-            HttpResponse::SeeOther().insert_header((LOCATION, format!("/signin?next={next}"))).finish()
+            let sign_in = Address::to("/signin").with("next", asked.address.clone());
+            HttpResponse::SeeOther().insert_header((LOCATION, sign_in.to_string())).finish()
         } else if asked.wants_page {
             self.page(asked)
         } else {
@@ -231,14 +232,4 @@ impl Failure {
             _ => ("blocked", "warning", "Nothing was changed"),
         }
     }
-}
-
-/// An address as the value of a parameter.
-fn percent_encoded(address: &str) -> String {
-    address.bytes().fold(String::new(), |coded, byte| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-            coded + &char::from(byte).to_string()
-        }
-        _ => coded + &format!("%{byte:02X}"),
-    })
 }

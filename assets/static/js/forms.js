@@ -1,9 +1,11 @@
 // Forms that lose nothing.
 // data-draft="name"  a form whose text is kept in this tab until the server has taken it. It is sent by script,
 //                    so that a network that is gone leaves it where it is; Ctrl S and Ctrl Enter send it.
+// data-kept          a hidden field that belongs to the draft, such as the revision that a text was begun on
 // data-draft-state   where the form says what is kept
 // body[data-failed]  a page that says that nothing was done: drafts stay
-const isKept = (field) => field.name && field.name !== "_csrf" && !["file", "password", "submit", "hidden"].includes(field.type);
+const isKept = (field) => field.name && field.name !== "_csrf"
+  && (!["file", "password", "submit", "hidden"].includes(field.type) || "kept" in field.dataset);
 const draftOf = (form) => `draft.${form.dataset.draft}`;
 const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 

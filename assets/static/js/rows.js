@@ -61,4 +61,12 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// A row that opens beside its list is the current one from then on.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("[data-open][hx-get]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  for (const row of findAll("[aria-current]", link.closest("[data-rows]"))) row.removeAttribute("aria-current");
+  rowOf(link).setAttribute("aria-current", "true");
+});
+
 whenever(tellSelection);

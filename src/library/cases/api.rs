@@ -3,7 +3,7 @@
 use super::list::{self, Line};
 use super::{Case, Draft, Kind, Opened, Priority, Step};
 use crate::kernel::access::{CaseWrite, Gate, ProjectView};
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::Result;
 use crate::kernel::id::SuiteId;
 use crate::kernel::limits;
 use crate::library::projects;
@@ -14,8 +14,8 @@ use crate::web::routes::{Route, get, post, put};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-/// The routes of this slice.
-pub fn routes() -> Vec<Route> {
+/// The routes for programs.
+pub(super) fn routes() -> Vec<Route> {
     vec![
         get("/api/v1/projects/{project}/cases", index),
         post("/api/v1/projects/{project}/cases", add),
@@ -67,7 +67,7 @@ async fn add(gate: Gate<CaseWrite>, Json(new): Json<DraftWire>) -> Result<Create
            ("case" = String, Path, description = "Number or reference of the case", example = "12")),
     responses((status = 200, body = CaseWire)))]
 async fn show(gate: Gate<ProjectView>, Path((key, case)): Path<(String, String)>) -> Result<Json<CaseWire>> {
-    let number = number(&key, &case)?;
+    let number = super::named(&key, &case)?;
     let opened = gate.read(move |tx| super::open(tx, number)).await?;
     Ok(Json(CaseWire::of(&key, opened)))
 }
@@ -83,7 +83,7 @@ async fn change(
     Path((key, case)): Path<(String, String)>,
     Json(change): Json<ChangeWire>,
 ) -> Result<Json<CaseWire>> {
-    let number = number(&key, &case)?;
+    let number = super::named(&key, &case)?;
     let base = change.revision;
     let draft = change.draft()?;
     let written = gate.write(move |tx| {
@@ -92,12 +92,6 @@ async fn change(
         Ok(case.map(|_| opened))
     });
     Ok(Json(CaseWire::of(&key, written.await?)))
-}
-
-fn number(key: &str, case: &str) -> Result<i64> {
-    let short: String = case.chars().take(40).collect();
-    super::number_of(key, case)
-        .ok_or_else(|| Error::not_found(format!("There is no case \"{short}\" in this project.")))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -3,6 +3,7 @@
 use super::{Case, Kind, Priority, Revision};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
+use crate::kernel::time::Timestamp;
 use crate::library::text::{self, Title};
 
 /// What to do and what to see.
@@ -94,6 +95,20 @@ impl Draft {
             body: earlier.body,
             steps: earlier.steps,
             automation_key: case.automation_key.clone(),
+        }
+    }
+
+    /// The draft as the revision it would become: for comparing it with others.
+    pub(super) fn as_revision(&self, number: i64, at: Timestamp) -> Revision {
+        Revision {
+            number,
+            title: self.title.clone(),
+            priority: self.priority,
+            precondition: self.precondition.clone(),
+            body: self.body.clone(),
+            steps: self.steps.clone(),
+            author: None,
+            created_at: at,
         }
     }
 

@@ -8,10 +8,12 @@ pub mod bulk;
 pub mod diff;
 mod draft;
 pub mod list;
+mod pages;
+pub mod selected;
 mod sql;
 
 pub use crate::library::references::number_of;
-pub use api::{Api, routes};
+pub use api::Api;
 pub use draft::{Draft, Step};
 
 use crate::kernel::access::{CaseWrite, InProject, ProjectView, Read, Write};
@@ -23,6 +25,7 @@ use crate::kernel::words::words;
 use crate::library::text::Title;
 use crate::library::verdicts::Status;
 use crate::library::{projects, suites};
+use crate::web::routes::Route;
 
 const CREATED: Event = Event::new("case.created", "A case was written.");
 const CHANGED: Event = Event::new("case.changed", "A case got a new revision.");
@@ -143,6 +146,18 @@ pub struct Opened {
     pub summary: Option<Summary>,
 }
 
+/// The routes of this slice, for people and for programs.
+pub fn routes() -> Vec<Route> {
+    pages::routes().into_iter().chain(api::routes()).collect()
+}
+
+/// Number of the case that an address names; anything else is a case that is not there.
+pub fn named(project_key: &str, name: &str) -> Result<i64> {
+    let short: String = name.chars().take(40).collect();
+    number_of(project_key, name)
+        .ok_or_else(|| Error::not_found(format!("There is no case \"{short}\" in this project.")))
+}
+
 /// Writes a case at the end of a suite, with revision 1.
 pub fn create<'t>(tx: Write<'t, CaseWrite>, suite: SuiteId, draft: &Draft) -> Result<Audited<'t, Case>> {
     suites::one(tx, suite)?;
@@ -238,10 +253,20 @@ pub fn revision(tx: impl InProject, number: i64, revision: i64) -> Result<Revisi
     sql::revision(tx, case.id, revision)?.ok_or_else(|| no_such_revision(number, revision))
 }
 
-/// All revisions of a case, the newest first.
-pub fn revisions(tx: Read<'_, ProjectView>, number: i64) -> Result<Vec<Revision>> {
+/// Revisions of a case, the newest first: those before one, or from the newest on.
+pub fn revisions(
+    tx: Read<'_, ProjectView>,
+    number: i64,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Revision>> {
     let case = one(tx, number)?;
-    sql::revisions(tx, case.id)
+    sql::revisions(tx, case.id, before.unwrap_or(i64::MAX), limit)
+}
+
+/// The case that code reports under this key.
+pub fn by_automation_key(tx: impl InProject, key: &str) -> Result<Option<Case>> {
+    sql::by_automation_key(tx, key)
 }
 
 /// Gives a case its next revision and lets it be found by the new words.

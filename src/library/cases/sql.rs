@@ -149,15 +149,16 @@ pub(super) fn revision(tx: impl InProject, case: CaseId, number: i64) -> Result<
     )
 }
 
-/// All revisions of a case, the newest first.
-pub(super) fn revisions(tx: impl InProject, case: CaseId) -> Result<Vec<Revision>> {
+/// Revisions of a case before one of them, the newest first.
+pub(super) fn revisions(tx: impl InProject, case: CaseId, before: i64, limit: i64) -> Result<Vec<Revision>> {
     tx.rows(
         "SELECT revisions.number, revisions.title, revisions.priority, precondition, body, steps,
                 users.name AS author, revisions.created_at
            FROM revisions JOIN cases ON cases.id = case_id LEFT JOIN users ON users.id = author_id
-          WHERE project_id = :project AND case_id = :case
-          ORDER BY revisions.number DESC",
-        named_params! { ":project": tx.project(), ":case": case },
+          WHERE project_id = :project AND case_id = :case AND revisions.number < :before
+          ORDER BY revisions.number DESC
+          LIMIT :limit",
+        named_params! { ":project": tx.project(), ":case": case, ":before": before, ":limit": limit },
     )
 }
 

@@ -10,8 +10,8 @@ use crate::web::routes::{Route, get, post};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-/// The routes of this slice.
-pub fn routes() -> Vec<Route> {
+/// The routes for programs.
+pub(super) fn routes() -> Vec<Route> {
     vec![get("/api/v1/projects/{project}/suites", index), post("/api/v1/projects/{project}/suites", add)]
 }
 

@@ -1,10 +1,12 @@
 //! Suites: the tree in which cases stand. Knows how many cases it holds, and not which.
 
 mod api;
+mod pages;
 mod sql;
 mod tree;
 
-pub use api::{Api, routes};
+pub use api::Api;
+pub use pages::choices;
 pub use tree::{Node, Tree};
 
 use crate::kernel::access::{CaseWrite, InProject, ProjectView, Read, Write};
@@ -13,6 +15,7 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::SuiteId;
 use crate::kernel::limits;
 use crate::library::text::Title;
+use crate::web::routes::Route;
 use std::collections::HashMap;
 
 const CREATED: Event = Event::new("suite.created", "A suite was made.");
@@ -24,6 +27,11 @@ pub const EVENTS: &[Event] = &[CREATED, RENAMED, MOVED, DELETED];
 
 /// Where cases go that name no suite.
 pub const UNSORTED: &str = "Unsorted";
+
+/// The routes of this slice, for people and for programs.
+pub fn routes() -> Vec<Route> {
+    pages::routes().into_iter().chain(api::routes()).collect()
+}
 
 /// A node of the case tree.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -45,7 +45,7 @@ async fn a_change_is_a_new_revision_and_the_old_one_stays() {
     assert_eq!(changed.unwrap().revision, 2);
 
     let gate = house.operator::<ProjectView>(at("SHOP"));
-    let revisions = gate.read(|tx| cases::revisions(tx, 1)).await.unwrap();
+    let revisions = gate.read(|tx| cases::revisions(tx, 1, None, 100)).await.unwrap();
     assert_eq!(
         revisions.iter().map(|r| (r.number, r.title.as_str())).collect::<Vec<_>>(),
         [(2, "Pay by card"), (1, "Pay")]

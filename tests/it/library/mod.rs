@@ -4,6 +4,7 @@ mod api;
 mod cases;
 mod evidence;
 mod limits;
+mod pages;
 mod project_pages;
 mod projects;
 mod suites;

@@ -32,11 +32,24 @@ pub struct HistoryPage {
 pub struct HistoryPart {
     key: String,
     entries: Vec<Entry>,
+    /// The page of all, if some are left out here.
+    all: Option<String>,
 }
+
+/// Results that stand on the page of a case; their own page has all.
+const RECENT: usize = 8;
 
 impl HistoryPart {
     fn read(tx: Read<'_, ProjectView>, key: &str, case: &Case) -> Result<HistoryPart> {
-        Ok(HistoryPart { key: key.to_owned(), entries: history::of_case(tx, case.id)? })
+        Ok(HistoryPart { key: key.to_owned(), entries: history::of_case(tx, case.id)?, all: None })
+    }
+
+    fn recent(mut self, number: i64) -> HistoryPart {
+        if self.entries.len() > RECENT {
+            self.entries.truncate(RECENT);
+            self.all = Some(format!("/p/{}/cases/{number}/results", self.key));
+        }
+        self
     }
 
     fn url(&self, entry: &Entry) -> String {
@@ -51,12 +64,14 @@ impl HistoryPart {
 /// The page for the browser, the table for a script.
 pub async fn show(
     gate: Gate<ProjectView>,
-    Path((key, number)): Path<(String, i64)>,
+    Path((key, case)): Path<(String, String)>,
     visit: Visit,
 ) -> Result<Either<Page<HistoryPage>, Fragment<HistoryPart>>> {
+    let number = cases::named(&key, &case)?;
     if visit.is_by_script {
         let part = gate.read(move |tx| HistoryPart::read(tx, &key, &cases::one(tx, number)?));
-        return Ok(Either::Right(Fragment(part.await?)));
+        let part = part.await?.recent(number);
+        return Ok(Either::Right(Fragment(part)));
     }
     let view = gate.read(move |tx| {
         let case = cases::one(tx, number)?;

@@ -1,16 +1,18 @@
 //! Lists of cases: in the order of the tree, by words, by what needs a look. Paged by key, so that the
 //! last page costs as much as the first.
 
+mod sql;
+
+use self::sql::Counts;
 use super::{Kind, Priority};
-use crate::kernel::access::{InProject, ProjectView, Read, Tx};
+use crate::kernel::access::{ProjectView, Read};
 use crate::kernel::error::Result;
 use crate::kernel::id::{CaseId, SuiteId};
 use crate::kernel::limits;
-use crate::kernel::sql::{self, FromRow, Row, named_params};
 use crate::kernel::time::Timestamp;
 use crate::kernel::words::words;
 use crate::library::projects;
-use crate::library::suites::Tree;
+use crate::library::suites::{Node, Tree};
 use crate::library::verdicts::Status;
 
 /// One line of a list.
@@ -105,7 +107,7 @@ pub fn in_tree(
         let from =
             after.filter(|after| after.suite == id).map_or((i64::MIN, CaseId(0)), |a| (a.position, a.case));
         let wanted = limit + 1 - i64::try_from(lines.len()).unwrap_or(limit);
-        lines.extend(of_suite(tx, id, from, wanted)?);
+        lines.extend(sql::of_suite(tx, id, from, wanted)?);
         if lines.len() as i64 > limit {
             break;
         }
@@ -117,11 +119,28 @@ pub fn in_tree(
 /// words in titles and automation keys; a reference such as `SHOP-C12` matches that case.
 pub fn by_words(tx: Read<'_, ProjectView>, words: &str, after: Option<i64>, limit: i64) -> Result<Page<i64>> {
     let lines = match asked(&projects::key(tx)?, words) {
-        Asked::Everything => all(tx, after.unwrap_or(0), limit + 1)?,
+        Asked::Everything => sql::all(tx, after.unwrap_or(0), limit + 1)?,
         Asked::Nothing => Vec::new(),
-        Asked::Number(number) => one(tx, number)?.into_iter().filter(|_| after.is_none()).collect(),
-        Asked::Words(query) => matching(tx, &query, after.unwrap_or(0), limit + 1)?,
+        Asked::Number(number) => sql::one(tx, number)?.into_iter().filter(|_| after.is_none()).collect(),
+        Asked::Words(query) => sql::matching(tx, &query, after.unwrap_or(0), limit + 1)?,
     };
+    Ok(page(lines, limit, |last| last.number))
+}
+
+/// The same within a suite and those below it. A reference finds its case wherever it stands.
+pub fn by_words_in(
+    tx: Read<'_, ProjectView>,
+    branch: &[Node],
+    words: &str,
+    after: Option<i64>,
+    limit: i64,
+) -> Result<Page<i64>> {
+    let Asked::Words(query) = asked(&projects::key(tx)?, words) else {
+        return by_words(tx, words, after, limit);
+    };
+    let suites: Vec<String> = branch.iter().map(|node| node.suite.id.0.to_string()).collect();
+    let suites = format!("[{}]", suites.join(","));
+    let lines = sql::matching_in(tx, &suites, &query, after.unwrap_or(0), limit + 1)?;
     Ok(page(lines, limit, |last| last.number))
 }
 
@@ -134,26 +153,17 @@ pub fn to_look_at(
 ) -> Result<Page<i64>> {
     let (after, count) = (after.unwrap_or(0), limit + 1);
     let lines = match look {
-        Look::Failing => failing(tx, after, count)?,
-        Look::Flaky => flaky(tx, after, count)?,
-        Look::NeverRun => never_run(tx, after, count)?,
-        Look::Trash => trash(tx, after, count)?,
+        Look::Failing => sql::failing(tx, after, count)?,
+        Look::Flaky => sql::flaky(tx, after, count)?,
+        Look::NeverRun => sql::never_run(tx, after, count)?,
+        Look::Trash => sql::trash(tx, after, count)?,
     };
     Ok(page(lines, limit, |last| last.number))
 }
 
 /// How many cases each short list holds, without the trash.
 pub fn counts(tx: Read<'_, ProjectView>) -> Result<[(Look, i64); 3]> {
-    let Counts { failing, flaky, never_run } = tx.only(
-        "SELECT (SELECT count(*) FROM case_summaries JOIN cases ON cases.id = case_id
-                  WHERE case_summaries.project_id = :project AND state = 'active'
-                    AND status IN ('failed', 'errored')) AS failing,
-                (SELECT count(*) FROM case_summaries JOIN cases ON cases.id = case_id
-                  WHERE case_summaries.project_id = :project AND state = 'active' AND flips >= 3) AS flaky,
-                (SELECT count(*) FROM cases
-                  WHERE project_id = :project AND has_result = 0 AND state = 'active') AS never_run",
-        named_params! { ":project": tx.project() },
-    )?;
+    let Counts { failing, flaky, never_run } = sql::counts(tx)?;
     Ok([(Look::Failing, failing), (Look::Flaky, flaky), (Look::NeverRun, never_run)])
 }
 
@@ -196,155 +206,6 @@ pub fn search(words: &str) -> Option<String> {
     });
     let query = quoted.collect::<Vec<_>>().join(" ");
     (!query.is_empty()).then_some(query)
-}
-
-/// All statements below name the same columns.
-macro_rules! lines {
-    ($tail:literal) => {
-        concat!(
-            "SELECT cases.id, number, suite_id, position, cases.title, kind, priority,
-                    cases.automation_key, revision, status, at ",
-            $tail
-        )
-    };
-}
-
-fn of_suite(tx: impl InProject, suite: SuiteId, after: (i64, CaseId), limit: i64) -> Result<Vec<Line>> {
-    tx.rows(
-        lines!(
-            "FROM cases LEFT JOIN case_summaries ON case_id = cases.id
-            WHERE cases.project_id = :project AND suite_id = :suite AND state = 'active'
-              AND (position, cases.id) > (:position, :case)
-            ORDER BY position, cases.id
-            LIMIT :limit"
-        ),
-        named_params! {
-            ":project": tx.project(), ":suite": suite, ":position": after.0, ":case": after.1, ":limit": limit,
-        },
-    )
-}
-
-fn all(tx: impl InProject, after: i64, limit: i64) -> Result<Vec<Line>> {
-    tx.rows(
-        lines!(
-            "FROM cases LEFT JOIN case_summaries ON case_id = cases.id
-            WHERE cases.project_id = :project AND number > :after AND state = 'active'
-            ORDER BY number
-            LIMIT :limit"
-        ),
-        named_params! { ":project": tx.project(), ":after": after, ":limit": limit },
-    )
-}
-
-fn one(tx: impl InProject, number: i64) -> Result<Option<Line>> {
-    tx.row(
-        lines!(
-            "FROM cases LEFT JOIN case_summaries ON case_id = cases.id
-            WHERE cases.project_id = :project AND number = :number AND state = 'active'"
-        ),
-        named_params! { ":project": tx.project(), ":number": number },
-    )
-}
-
-/// The index of words gives its rows in the order of their ids, which is the order of their numbers:
-/// nothing is sorted, and the search ends with the page.
-fn matching(tx: impl InProject, query: &str, after: i64, limit: i64) -> Result<Vec<Line>> {
-    tx.rows(
-        lines!(
-            "FROM cases_search CROSS JOIN cases ON cases.id = cases_search.rowid
-             LEFT JOIN case_summaries ON case_id = cases.id
-            WHERE cases_search MATCH :query
-              AND cases_search.rowid > (SELECT coalesce(max(id), 0) FROM cases
-                                         WHERE project_id = :project AND number = :after)
-              AND cases.project_id = :project AND state = 'active'
-            ORDER BY cases_search.rowid
-            LIMIT :limit"
-        ),
-        named_params! { ":project": tx.project(), ":query": query, ":after": after, ":limit": limit },
-    )
-}
-
-fn failing(tx: impl InProject, after: i64, limit: i64) -> Result<Vec<Line>> {
-    tx.rows(
-        lines!(
-            "FROM case_summaries CROSS JOIN cases ON cases.id = case_id
-            WHERE case_summaries.project_id = :project AND status IN ('failed', 'errored')
-              AND state = 'active' AND number > :after
-            ORDER BY number
-            LIMIT :limit"
-        ),
-        named_params! { ":project": tx.project(), ":after": after, ":limit": limit },
-    )
-}
-
-fn flaky(tx: impl InProject, after: i64, limit: i64) -> Result<Vec<Line>> {
-    tx.rows(
-        lines!(
-            "FROM case_summaries CROSS JOIN cases ON cases.id = case_id
-            WHERE case_summaries.project_id = :project AND flips >= 3 AND state = 'active' AND number > :after
-            ORDER BY number
-            LIMIT :limit"
-        ),
-        named_params! { ":project": tx.project(), ":after": after, ":limit": limit },
-    )
-}
-
-fn never_run(tx: impl InProject, after: i64, limit: i64) -> Result<Vec<Line>> {
-    tx.rows(
-        lines!(
-            "FROM cases LEFT JOIN case_summaries ON case_id = cases.id
-            WHERE cases.project_id = :project AND has_result = 0 AND state = 'active' AND number > :after
-            ORDER BY number
-            LIMIT :limit"
-        ),
-        named_params! { ":project": tx.project(), ":after": after, ":limit": limit },
-    )
-}
-
-fn trash(tx: impl InProject, after: i64, limit: i64) -> Result<Vec<Line>> {
-    tx.rows(
-        lines!(
-            "FROM cases LEFT JOIN case_summaries ON case_id = cases.id
-            WHERE cases.project_id = :project AND state = 'trashed' AND number > :after
-            ORDER BY number
-            LIMIT :limit"
-        ),
-        named_params! { ":project": tx.project(), ":after": after, ":limit": limit },
-    )
-}
-
-impl FromRow for Line {
-    fn from_row(row: &Row<'_>) -> sql::Result<Line> {
-        Ok(Line {
-            id: row.get(0)?,
-            number: row.get(1)?,
-            suite: row.get(2)?,
-            position: row.get(3)?,
-            title: row.get(4)?,
-            kind: row.get(5)?,
-            priority: row.get(6)?,
-            automation_key: row.get(7)?,
-            revision: row.get(8)?,
-            status: row.get(9)?,
-            at: row.get(10)?,
-        })
-    }
-}
-
-struct Counts {
-    failing: i64,
-    flaky: i64,
-    never_run: i64,
-}
-
-impl FromRow for Counts {
-    fn from_row(row: &Row<'_>) -> sql::Result<Counts> {
-        Ok(Counts {
-            failing: row.get("failing")?,
-            flaky: row.get("flaky")?,
-            never_run: row.get("never_run")?,
-        })
-    }
 }
 
 #[cfg(test)]
