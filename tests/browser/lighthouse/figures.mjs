@@ -1,4 +1,4 @@
-// Lighthouse on every page, as figures: npm ci, then node figures.mjs [mobile|desktop] [page …]
+// Lighthouse on every page, as figures: npm ci here and in the folder above, then node figures.mjs [mobile|desktop] [page …]
 // Not part of ./tests/run: its performance figures depend on what else the machine does.
 import lighthouse, { desktopConfig } from "lighthouse";
 import { chromium } from "../node_modules/playwright-core/index.mjs";
