@@ -29,7 +29,16 @@ use std::process::ExitCode;
 
 /// Test management that keeps its data: one executable, everything encrypted, nothing sent anywhere.
 #[derive(Parser, Debug)]
-#[command(name = "testkeep", version, max_term_width = 100)]
+#[command(
+    name = "testkeep",
+    version,
+    max_term_width = 100,
+    after_help = "The first steps:\n\n  testkeep serve                     \
+        answers at https://127.0.0.1:8443 and prints a link to set it up\n  \
+        testkeep demo                      fills a project to look around in\n  \
+        testkeep backup --to /mnt/keep     goes on another disk, read back and signed\n\n\
+        COMMAND --help shows more, with examples."
+)]
 struct Cli {
     #[command(flatten)]
     flags: Flags,

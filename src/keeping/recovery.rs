@@ -6,6 +6,7 @@
 use super::backup::manifest::Manifest;
 use super::backup::restore::{self, Found};
 use super::backup::{Proof, Receipt, verify};
+use super::backups;
 use crate::kernel::access::{AuditView, InstanceKeep, Shell};
 use crate::kernel::audit::{self, Event, Head, Verdict};
 use crate::kernel::durable::{self, trouble};
@@ -155,6 +156,10 @@ async fn trail_is_whole(shell: &Shell, manifest: &Manifest, receipt: &Receipt) -
             .hint("Try an older backup with --backup, and find out when the trail was broken."));
     }
     let number = i64::try_from(receipt.number).unwrap_or(i64::MAX);
-    let gate = shell.operator().gate::<InstanceKeep>(());
-    gate.write(move |tx| tx.audited(RESTORED.alone().count("receipt", number), ())).await
+    let (gate, receipt) = (shell.operator().gate::<InstanceKeep>(()), receipt.clone());
+    let restored = gate.write(move |tx| {
+        backups::settle(tx.also()?, &receipt)?;
+        tx.audited(RESTORED.alone().count("receipt", number), ())
+    });
+    restored.await
 }

@@ -15,6 +15,7 @@ pub use desk::{Desk, Made};
 pub use health::Health;
 pub use schedule::{BACKUP, KEEP, PLAN, PRUNE, Plan, TARGET};
 
+use crate::keeping::backup::Receipt;
 use crate::kernel::access::{BackupRun, BackupView, Read, Tx, Write};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::Result;
@@ -115,6 +116,17 @@ fn finish(tx: Write<'_, BackupRun>, id: BackupId, made: Made) -> Result<Audited<
     sql::finish(tx, id, &made)?;
     let entry = MADE.of(id).count("receipt", made.receipt_number()).count("bytes", made.bytes());
     tx.audited(entry, made)
+}
+
+/// Settles the record of the backup from which this instance came back: at the moment of its pin it was
+/// still running. The caller writes the entry.
+pub fn settle(tx: Write<'_, BackupRun>, receipt: &Receipt) -> Result<()> {
+    match sql::running(tx)? {
+        Some(id) => {
+            sql::finish(tx, id, &Made { receipt: receipt.clone(), is_verified: true, warnings: Vec::new() })
+        }
+        None => Ok(()),
+    }
 }
 
 fn fail<'t>(tx: Write<'t, BackupRun>, id: BackupId, message: &str) -> Result<Audited<'t, ()>> {

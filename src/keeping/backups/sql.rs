@@ -30,6 +30,13 @@ pub(super) fn insert(tx: Write<'_, BackupRun>, cause: &str, target: &str) -> Res
     Ok(row.0)
 }
 
+/// The newest record that has no end yet.
+pub(super) fn running(tx: Write<'_, BackupRun>) -> Result<Option<BackupId>> {
+    let row: Option<Numbered> =
+        tx.row("SELECT id FROM backups WHERE state = 'running' ORDER BY id DESC LIMIT 1", [])?;
+    Ok(row.map(|row| row.0))
+}
+
 pub(super) fn fail_abandoned(tx: Write<'_, BackupRun>) -> Result<()> {
     tx.run(
         "UPDATE backups

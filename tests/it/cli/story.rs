@@ -117,6 +117,9 @@ async fn an_instance_is_set_up_used_backed_up_lost_and_brought_back() {
     let (status, run) = get(&other.client("data"), &server, &token, &format!("{RUNS}/1")).await;
     assert_eq!((status, &run["counts"]["passed"]), (200, &json!(400)));
     server.stop();
+    // The backup it came from counts as its newest: when it was taken, its record was not finished.
+    let doctor = other.json(&["doctor", "--key-file", &key]).to_string();
+    assert!(doctor.contains(&format!("in {keep}.")), "{doctor}");
     let trail = other.json(&["audit", "verify", "--key-file", &key]);
     assert_eq!(trail["whole"], json!(true));
 }
