@@ -62,6 +62,7 @@ fn automated<'t>(
         recorder.push(result)?;
     }
     let _ = recorder.finish()?;
+    results::settle(tx.narrow(), run.id)?;
     runs::accept(tx.narrow(), run, State::Closed)
 }
 

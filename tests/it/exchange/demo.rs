@@ -5,6 +5,7 @@ use testkeep::exchange::demo::{Filled, Plan, fill};
 use testkeep::kernel::access::{InstanceView, ProjectView, UploadWrite};
 use testkeep::kernel::digest;
 use testkeep::kernel::error::Kind;
+use testkeep::library::cases;
 use testkeep::running::runs::{self, State};
 
 async fn filled(plan: Plan) -> (House, Filled) {
@@ -49,6 +50,8 @@ async fn it_looks_like_work_and_ends_with_a_run_that_people_are_at() {
     assert!((10..60).contains(&sum(|run| run.counts.failed)), "{} ‰ failed", sum(|run| run.counts.failed));
     assert!((2..10).contains(&sum(|run| run.counts.errored)));
     assert!((5..20).contains(&sum(|run| run.counts.skipped)));
+    let passed = gate.read(|tx| cases::open(tx, 1)).await.unwrap().summary.map_or(0, |known| known.passed);
+    assert!(passed > 5, "a case knows how it fared in {passed} runs");
     let again = fill(&house.operator::<UploadWrite>(at("SHOP")), plan, |_| {}).await.unwrap_err();
     assert_eq!(again.kind(), Kind::Conflict);
 }
