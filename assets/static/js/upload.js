@@ -1,5 +1,25 @@
 // Files that take a while.
-// data-progress      a form with files: shows how much of it has arrived, and can be stopped
+// data-progress      a form with files: shows how much of it has arrived, and can be stopped. Files that are dropped
+//                    anywhere on the page are put into its field.
+const progressForm = () => find("form[data-progress]");
+
+document.addEventListener("dragover", (event) => {
+  if (!progressForm() || !event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  progressForm().classList.add("over");
+});
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) progressForm()?.classList.remove("over");
+});
+document.addEventListener("drop", (event) => {
+  const field = progressForm() && find('input[type="file"]', progressForm());
+  if (!field || !event.dataTransfer?.files.length) return;
+  event.preventDefault();
+  progressForm().classList.remove("over");
+  field.files = event.dataTransfer.files;
+  field.focus();
+});
+
 function sendWithProgress(form) {
   const request = new XMLHttpRequest();
   const bar = make("progress", { max: "100", value: "0", "aria-label": "Sent" });

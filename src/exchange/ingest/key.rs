@@ -4,7 +4,7 @@
 
 use crate::kernel::limits;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 /// Between the parts of a key.
@@ -30,8 +30,9 @@ const PROPERTIES: [&str; 12] = [
 #[derive(Default)]
 pub(super) struct Keys {
     hasher: RandomState,
-    /// How often each was asked for.
-    seen: HashMap<u64, u32>,
+    seen: HashSet<u64>,
+    /// How often those were asked for that came more than once.
+    again: HashMap<u64, u32>,
 }
 
 impl Keys {
@@ -40,21 +41,17 @@ impl Keys {
     /// A key that the file has had already gets the next free ordinal: `Cart > adds #2`.
     pub(super) fn next(&mut self, suites: &[String], class: Option<&str>, name: &str) -> String {
         let key = key(suites, class, name);
-        let asked = self.seen.entry(self.hasher.hash_one(&key)).or_default();
-        *asked += 1;
-        if *asked == 1 {
+        let hash = self.hasher.hash_one(&key);
+        if self.seen.insert(hash) {
             return key;
         }
-        let mut ordinal = *asked;
+        let asked = self.again.entry(hash).or_insert(1);
         loop {
-            let numbered = format!("{key} #{ordinal}");
-            let taken = self.seen.entry(self.hasher.hash_one(&numbered)).or_default();
-            *taken += 1;
-            if *taken == 1 {
-                self.seen.insert(self.hasher.hash_one(&key), ordinal);
+            *asked += 1;
+            let numbered = format!("{key} #{asked}");
+            if self.seen.insert(self.hasher.hash_one(&numbered)) {
                 return numbered;
             }
-            ordinal += 1;
         }
     }
 }

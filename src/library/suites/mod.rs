@@ -123,12 +123,15 @@ pub fn delete(tx: Write<'_, CaseWrite>, id: SuiteId) -> Result<Audited<'_, ()>> 
 #[derive(Default, Debug)]
 pub struct Paths {
     known: HashMap<(Option<SuiteId>, String), SuiteId>,
+    /// Suites of the project, counted when the first is about to be made.
+    all: Option<i64>,
     /// How many suites had to be made.
     pub made: i64,
 }
 
 impl Paths {
-    /// The suite at a path of names from the root; missing ones are made. An empty path is "Unsorted".
+    /// The suite at a path of names from the root; missing ones are made. An empty path is "Unsorted", and so is
+    /// all that would make more suites than a project holds.
     ///
     /// Whoever calls this writes the entry in the audit trail, with `made`.
     pub fn find_or_create(&mut self, tx: Write<'_, CaseWrite>, names: &[Title]) -> Result<SuiteId> {
@@ -152,6 +155,10 @@ impl Paths {
         }
         let id = match sql::named(tx, parent, name)? {
             Some(id) => id,
+            // A report with a class for each of its checks must not make a tree that nobody can open.
+            None if self.is_full(tx)? && place != (None, UNSORTED.to_owned()) => {
+                self.child(tx, None, UNSORTED)?
+            }
             None => {
                 self.made += 1;
                 let made = sql::insert(tx, parent, name)?;
@@ -160,6 +167,14 @@ impl Paths {
         };
         self.known.insert(place, id);
         Ok(id)
+    }
+
+    fn is_full(&mut self, tx: Write<'_, CaseWrite>) -> Result<bool> {
+        let before = match self.all {
+            Some(count) => count,
+            None => *self.all.insert(sql::count(tx)?),
+        };
+        Ok(before + self.made >= limits::SUITES_MAX)
     }
 }
 

@@ -17,6 +17,15 @@ pub(super) fn all(tx: impl InProject) -> Result<Vec<Suite>> {
     )
 }
 
+/// How many there are.
+pub(super) fn count(tx: impl InProject) -> Result<i64> {
+    let Count(count) = tx.only(
+        "SELECT count(*) FROM suites WHERE project_id = :project",
+        named_params! { ":project": tx.project() },
+    )?;
+    Ok(count)
+}
+
 /// One suite of this project.
 pub(super) fn one(tx: impl InProject, id: SuiteId) -> Result<Option<Suite>> {
     tx.row(
@@ -100,6 +109,14 @@ pub(super) fn delete(tx: Write<'_, CaseWrite>, id: SuiteId) -> Result<()> {
         named_params! { ":project": tx.project(), ":id": id },
     )
     .map(drop)
+}
+
+struct Count(i64);
+
+impl FromRow for Count {
+    fn from_row(row: &Row<'_>) -> sql::Result<Count> {
+        row.get(0).map(Count)
+    }
 }
 
 impl FromRow for SuiteId {

@@ -1,6 +1,8 @@
 //! Report uploads, through the door that pipelines and people take.
 
+mod cli;
 mod corpus;
+mod figures;
 mod large;
 mod once;
 mod pages;

@@ -56,10 +56,32 @@ async fn a_large_report_is_stored_in_chunks_and_seen_only_when_it_is_whole() {
     assert_eq!([one.is_replayed, other.is_replayed].iter().filter(|is| **is).count(), 1);
     assert_eq!(one.counts()[0], MANY as i64);
     let rows: Vec<i64> = shop.rows().await.into_iter().map(|(_, count)| count).collect();
-    let many = MANY as i64;
-    assert_eq!(rows, [1, 1, many, many, many, many, many]);
+    let count = MANY as i64;
+    assert_eq!(rows, [1, 1, count, count, count, count, count]);
     // A small one joins it, and more than a run takes at once does not.
     assert_eq!(shop.bare("?run=Nightly", report("A", &[("x", "")])).await.run(), 1);
+    let before = shop.rows().await;
+    let sent = shop.bare("?run=1", many("More", 50_001)).await;
+    assert_eq!(sent.status, 413);
+    assert!(sent.body["hint"].as_str().unwrap().contains("without `run`"), "{}", sent.body);
+    assert_eq!(shop.rows().await, before);
+    shop.stop().await;
+}
+
+#[actix_web::test]
+async fn who_hangs_up_while_a_large_upload_is_stored_finds_it_whole_later() {
+    let shop = Shop::open().await;
+    let xml = many("Big", MANY);
+    let sending = shop.bare_with("", Some("job-9"), xml.clone());
+    // Waits until the first chunk is in, then hangs up.
+    let hanging_up = async {
+        while shop.rows().await[3].1 == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    futures_util::future::select(Box::pin(sending), Box::pin(hanging_up)).await;
+    let again = shop.bare_with("", Some("job-9"), xml).await;
+    assert_eq!((again.run(), again.is_replayed, again.counts()[0]), (1, true, MANY as i64));
     shop.stop().await;
 }
 

@@ -4,7 +4,9 @@ use super::{FAILED, Shop, UPLOADS, form, report};
 use crate::exchange::uploads::answer;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkeep::kernel::access::Role;
+use testkeep::kernel::access::{CaseWrite, InProject, Role};
+use testkeep::kernel::audit::Quiet;
+use testkeep::kernel::sql::named_params;
 
 #[actix_web::test]
 async fn a_report_becomes_a_run_with_its_results_and_cases() {
@@ -126,6 +128,29 @@ async fn earlier_attempts_are_kept_before_the_last() {
         .collect();
     assert_eq!(told, ["\"steady\" 1 \"passed\"", "\"shaky\" 1 \"failed\"", "\"shaky\" 2 \"passed\""]);
     assert_eq!(shop.get("runs/1").await["counts"]["passed"], 2);
+    shop.stop().await;
+}
+
+#[actix_web::test]
+async fn a_report_never_makes_more_suites_than_a_project_holds() {
+    let shop = Shop::open().await;
+    let gate = shop.app.house.shell.operator().gate::<CaseWrite>(crate::kernel::house::at("SHOP"));
+    let filling = gate.write(|tx| {
+        tx.run(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 19997)
+             INSERT INTO suites (project_id, name, position, created_at) SELECT :project, n, n, 0 FROM n",
+            named_params! { ":project": tx.project() },
+        )?;
+        Ok(tx.quiet(Quiet::Nothing, ()))
+    });
+    filling.await.unwrap();
+    let xml = ["A", "B", "C", "D"].map(|class| report(class, &[("x", "")])).concat();
+    let sent = shop.bare("", format!("<testsuites>{xml}</testsuites>")).await;
+    assert_eq!(sent.body["upload"]["cases_created"], 4);
+    let suites = shop.get("suites").await.to_string();
+    // 19,997 and the one that every project of these tests begins with; two more fit, one of them for the rest.
+    assert!(suites.contains("\"A\"") && suites.contains("\"B\"") && suites.contains("\"Unsorted\""));
+    assert!(!suites.contains("\"C\"") && !suites.contains("\"D\""));
     shop.stop().await;
 }
 
