@@ -17,7 +17,9 @@ pub(super) fn case(tx: impl InProject, number: i64) -> Result<Option<CaseId>> {
 
 pub(super) fn has_result(tx: impl InProject, id: ResultId) -> Result<bool> {
     let found: Option<One> = tx.row(
-        "SELECT results.id FROM results JOIN runs ON runs.id = run_id WHERE results.id = :id AND project_id = :project",
+        "SELECT results.id
+           FROM results JOIN runs ON runs.id = run_id
+          WHERE results.id = :id AND project_id = :project AND state <> 'receiving'",
         named_params! { ":project": tx.project(), ":id": id },
     )?;
     Ok(found.is_some())

@@ -235,7 +235,8 @@ pub(super) fn one(tx: impl InProject, id: ResultId) -> Result<Option<Verdict>> {
                 stack, output, comment, steps, attempt, users.name, at
            FROM results JOIN items ON items.id = item_id JOIN cases ON cases.id = items.case_id
                 LEFT JOIN users ON users.id = author_id
-          WHERE results.id = :id AND project_id = :project",
+          WHERE results.id = :id AND project_id = :project
+            AND EXISTS (SELECT 1 FROM runs WHERE id = results.run_id AND state <> 'receiving')",
         named_params! { ":project": tx.project(), ":id": id },
     )
 }
