@@ -3,6 +3,7 @@
 
 mod cli;
 mod derived;
+mod door;
 mod durability;
 mod exchange;
 mod keeping;

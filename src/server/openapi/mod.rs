@@ -86,6 +86,7 @@ fn make() -> Value {
     });
     let needed = needs();
     for (path, method, operation) in operations(&mut document) {
+        operation.insert("operationId".into(), operation_id(&method, &path).into());
         complete(operation, needed.iter().find(|need| need.path == path && need.method == method));
     }
     document
@@ -119,6 +120,11 @@ fn operations(document: &mut Value) -> impl Iterator<Item = (String, String, &mu
             Some((path.clone(), method.clone(), operation.as_object_mut()?))
         })
     })
+}
+
+/// A name for generated clients, such as `get_projects_project_cases`; the handlers' own names are not unique.
+fn operation_id(method: &str, path: &str) -> String {
+    format!("{method}_{}", path.trim_start_matches(BASE).replace(['{', '}'], "").replace(['/', '-'], "_"))
 }
 
 /// Adds what holds for every operation: its permission and its refusals.
