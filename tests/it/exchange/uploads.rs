@@ -2,7 +2,6 @@
 
 mod cli;
 mod corpus;
-mod figures;
 mod large;
 mod once;
 mod pages;
