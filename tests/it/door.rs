@@ -105,7 +105,6 @@ async fn start() -> (App, ProjectId, ProjectId) {
     (app, shop, bank)
 }
 
-/// T-AC-1
 #[actix_web::test]
 async fn t_ac_1_a_role_in_a_project_opens_what_the_table_of_roles_says() {
     let (app, shop, _) = start().await;
@@ -115,9 +114,8 @@ async fn t_ac_1_a_role_in_a_project_opens_what_the_table_of_roles_says() {
     app.stop().await;
 }
 
-/// T-AC-2
 #[actix_web::test]
-async fn t_ac_2_a_role_in_the_instance_opens_what_the_table_of_roles_says() {
+async fn t_ac_1_a_role_in_the_instance_opens_what_the_table_of_roles_says() {
     let (app, shop, _) = start().await;
     for role in [Role::Owner, Role::Auditor] {
         walk(&app, role, None, shop).await;
@@ -125,17 +123,15 @@ async fn t_ac_2_a_role_in_the_instance_opens_what_the_table_of_roles_says() {
     app.stop().await;
 }
 
-/// T-AC-3
 #[actix_web::test]
-async fn t_ac_3_the_owner_of_another_project_does_not_learn_that_this_one_exists() {
+async fn t_kf_8_the_owner_of_another_project_does_not_learn_that_this_one_exists() {
     let (app, shop, bank) = start().await;
     walk(&app, Role::Owner, Some(bank), shop).await;
     app.stop().await;
 }
 
-/// T-AC-4
 #[actix_web::test]
-async fn t_ac_4_a_stranger_is_sent_to_sign_in() {
+async fn t_in_2_a_stranger_is_sent_to_sign_in() {
     let (app, ..) = start().await;
     for Guarded { method, path, .. } in guarded() {
         let reply = app.request(method.clone(), &path).header("Accept", "text/html").send().await.unwrap();
@@ -149,9 +145,8 @@ async fn t_ac_4_a_stranger_is_sent_to_sign_in() {
     app.stop().await;
 }
 
-/// T-AC-5
 #[actix_web::test]
-async fn t_ac_5_a_change_without_the_token_of_a_form_is_refused_to_everybody() {
+async fn f32_a_change_without_the_token_of_a_form_is_refused_to_everybody() {
     let (app, ..) = start().await;
     let owner = app.as_role(Role::Owner, None).await;
     for Guarded { method, path, .. } in guarded().into_iter().filter(|one| one.method != Method::GET) {

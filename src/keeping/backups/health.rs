@@ -47,7 +47,7 @@ impl Health {
                 Health::new(
                     "blocked",
                     "Not protected",
-                    "There is no backup, and no folder is chosen for any. Choose one below.",
+                    "There is no backup, and no folder is chosen for any.",
                 )
             });
         };

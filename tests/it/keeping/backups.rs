@@ -39,7 +39,6 @@ async fn start(app: &App, person: &Person) -> (u16, Value) {
     (reply.status().as_u16(), reply.json().await.unwrap())
 }
 
-/// T-BK-1
 #[actix_web::test]
 async fn an_owner_chooses_a_folder_and_makes_a_backup_that_is_read_back() {
     let app = App::start().await;
@@ -104,7 +103,6 @@ async fn a_plan_that_protects_nothing_is_refused_beside_its_field() {
     app.stop().await;
 }
 
-/// T-AC-2
 #[actix_web::test]
 async fn an_auditor_sees_backups_and_can_touch_none() {
     let app = App::start().await;

@@ -41,7 +41,6 @@ async fn the_trail_names_who_did_what_and_opens_one_entry_beside_the_list() {
     app.stop().await;
 }
 
-/// T-AU-2
 #[actix_web::test]
 async fn a_reader_of_one_project_sees_entries_and_people_of_that_project_only() {
     let (app, owner) = start().await;
@@ -70,7 +69,6 @@ async fn a_check_by_hand_says_what_it_found_and_stays_on_the_page() {
     app.stop().await;
 }
 
-/// T-AU-5
 #[actix_web::test]
 async fn an_export_holds_every_entry_up_to_itself_and_leaves_one() {
     let (app, owner) = start().await;

@@ -31,7 +31,10 @@ fn every_operation_says_what_it_does_what_it_needs_and_how_it_refuses() {
     let mut ids = BTreeSet::new();
     for (path, methods) in document()["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{method} {path}: its id is taken");
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap()),
+                "{method} {path}: its id is taken"
+            );
             let place = format!("{method} {path}");
             assert!(
                 operation["summary"].as_str().is_some_and(|text| !text.is_empty()),
