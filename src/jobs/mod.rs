@@ -8,6 +8,7 @@ mod sql;
 pub mod table;
 
 use crate::kernel::access::{Door, Gate, Job, JobKeep, Permission, Tx, Write};
+use crate::kernel::alarms::{self, Alarm};
 use crate::kernel::audit::{Audited, Quiet};
 use crate::kernel::declare::{Scheduled, When};
 use crate::kernel::error::{Error, Result};
@@ -106,6 +107,10 @@ async fn run<I>(gate: &Gate<JobKeep>, scheduled: &'static Scheduled<I>, instance
             Err(reason) => ("failed", reason.sentence().to_owned()),
         };
         sql::finish(tx, name, word, &said)?;
+        match word {
+            "good" => alarms::clear(tx, Alarm::JobFailed, name)?,
+            _ => alarms::raise(tx, Alarm::JobFailed, name, &said)?,
+        }
         Ok(tx.quiet(Quiet::JobHeartbeat, ()))
     });
     if let Err(reason) = noted.await {

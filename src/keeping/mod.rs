@@ -12,11 +12,13 @@ pub mod trail;
 
 pub mod overview;
 
+pub use crate::kernel::alarms;
+
 use crate::kernel::audit::Event;
 
 /// Every kind of entry that this area causes.
 pub fn events() -> Vec<&'static Event> {
-    [backups::EVENTS, keys::EVENTS, recovery::EVENTS, trail::EVENTS, overview::EVENTS]
+    [alarms::EVENTS, backups::EVENTS, keys::EVENTS, recovery::EVENTS, trail::EVENTS, overview::EVENTS]
         .into_iter()
         .flatten()
         .collect()

@@ -56,4 +56,5 @@ ids! {
     TokenId = "token"
     GrantId = "grant"
     BackupId = "backup"
+    AlarmId = "alarm"
 }

@@ -4,9 +4,10 @@
 
 use super::access::{Door, Shell, Tuning};
 use super::blobs::Blobs;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::keyring::{Keyring, RecoveryKit, Unlock};
 use super::layout;
+use super::secret::Secret;
 use super::time::Clock;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
@@ -55,5 +56,23 @@ impl Instance {
         let value = with(&mut keyring)?;
         keyring.save(&self.data)?;
         Ok(value)
+    }
+
+    /// Seals a small secret that is to lie in the database. `about` says whose it is and must be given again.
+    pub fn seal(&self, about: &str, plain: &[u8]) -> Result<Vec<u8>> {
+        let mut keyring = self.keyring()?;
+        if keyring.make_vault() {
+            keyring.save(&self.data)?;
+        }
+        keyring.seal(about, plain).ok_or_else(|| Error::internal("the vault has no key"))
+    }
+
+    /// A secret that `seal` sealed.
+    pub fn unseal(&self, about: &str, sealed: &[u8]) -> Result<Secret<Vec<u8>>> {
+        let unsealed = self.keyring()?.unseal(about, sealed);
+        unsealed.ok_or_else(|| {
+            Error::invalid(format!("The stored secret of {about} cannot be opened: it was changed."))
+                .hint("Enter it again.")
+        })
     }
 }

@@ -320,3 +320,5 @@ pub const EVIDENCE_PROJECT_BYTES_MAX: i64 = 20 * 1024 * 1024 * 1024;
 pub const FILE_NAME_CHARS_MAX: usize = 200;
 /// Characters of a passphrase that opens the instance: whoever steals the folder may try for years.
 pub const UNLOCK_PASSPHRASE_CHARS_MIN: usize = 16;
+/// Alarms that a page shows.
+pub const ALARMS_SHOWN: i64 = 100;

@@ -3,6 +3,7 @@
 use super::tls::Tls;
 use crate::guard::client::Client;
 use crate::kernel::access::{Door, InstanceKeep, InstanceView, Job, Permission};
+use crate::kernel::alarms::{self, Alarm, Raised};
 use crate::kernel::audit::Quiet;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::limits;
@@ -13,7 +14,9 @@ use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web::Data};
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +53,7 @@ pub struct Status {
     requests_under_way: IntGauge,
     is_stopping: AtomicBool,
     certificate_ends: IntGauge,
+    alarms: IntGaugeVec,
     tls: Option<Arc<Tls>>,
     token: Option<[u8; 32]>,
 }
@@ -63,6 +67,7 @@ impl Status {
             .buckets(SECONDS.to_vec());
         let under_way = "testkeep_requests_under_way";
         let ends = "testkeep_certificate_not_after_seconds";
+        let alarms = Opts::new("testkeep_alarms", "Alarms that are not over, by kind.");
         let build = || -> prometheus::Result<Status> {
             let status = Status {
                 registry: Registry::new(),
@@ -70,6 +75,7 @@ impl Status {
                 seconds: HistogramVec::new(seconds, &["route"])?,
                 requests_under_way: IntGauge::new(under_way, "Requests begun and not yet answered.")?,
                 certificate_ends: IntGauge::new(ends, "When the certificate ends, in seconds since 1970.")?,
+                alarms: IntGaugeVec::new(alarms, &["kind"])?,
                 is_stopping: AtomicBool::new(false),
                 tls,
                 token: None,
@@ -78,6 +84,7 @@ impl Status {
             status.registry.register(Box::new(status.seconds.clone()))?;
             status.registry.register(Box::new(status.requests_under_way.clone()))?;
             status.registry.register(Box::new(status.certificate_ends.clone()))?;
+            status.registry.register(Box::new(status.alarms.clone()))?;
             status.registry.register(Box::new(ProcessCollector::for_self()))?;
             Ok(status)
         };
@@ -130,7 +137,11 @@ impl Status {
         token.ct_eq(&<[u8; 32]>::from(Sha256::digest(shown))).into()
     }
 
-    fn text(&self) -> Result<String> {
+    fn text(&self, raised: &[Raised]) -> Result<String> {
+        for kind in Alarm::ALL {
+            let count = raised.iter().filter(|raised| raised.alarm == *kind).count();
+            self.alarms.with_label_values(&[kind.word()]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
         if let Some(tls) = &self.tls {
             self.certificate_ends.set(tls.current().not_after.0 / 1_000);
         }
@@ -197,12 +208,13 @@ async fn readyz(door: Data<Door>) -> HttpResponse {
     }
 }
 
-async fn metrics(request: HttpRequest, status: Data<Status>) -> Result<HttpResponse> {
+async fn metrics(request: HttpRequest, status: Data<Status>, door: Data<Door>) -> Result<HttpResponse> {
     if !status.admits(&request) {
         return Err(Error::forbidden("Metrics are for this machine, or for the holder of their token.")
             .hint("Set `metrics_token_file` and send the token as `Authorization: Bearer …`."));
     }
-    Ok(plain(HttpResponse::Ok(), status.text()?))
+    let raised = door.job(&WATCH).gate::<InstanceView>(()).read(|tx| alarms::open(tx)).await?;
+    Ok(plain(HttpResponse::Ok(), status.text(&raised)?))
 }
 
 fn plain(mut response: actix_web::HttpResponseBuilder, text: impl Into<String>) -> HttpResponse {

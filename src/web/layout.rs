@@ -21,6 +21,8 @@ pub struct Seen {
     pub email: String,
     /// Whether a role in the whole instance lets them see its pages.
     pub sees_instance: bool,
+    /// Alarms that are not over, for those who see the instance.
+    pub alarms: i64,
 }
 
 /// The project of a page.

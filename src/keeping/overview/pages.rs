@@ -4,6 +4,7 @@ use super::{About, Certificate, Counts, JobLine, Room, Ways};
 use crate::keeping::backups::Health;
 use crate::keeping::trail::Checked;
 use crate::kernel::access::{AuditView, BackupView, Gate, InstanceKeep, InstanceView, PeopleView, Read, Tx};
+use crate::kernel::alarms::{self, Raised};
 use crate::kernel::error::Result;
 use crate::kernel::instance::Instance;
 use crate::kernel::limits;
@@ -41,6 +42,7 @@ struct OverviewPage {
     /// How long the program has been running, in milliseconds.
     up_ms: i64,
     health: Health,
+    alarms: Vec<Raised>,
     checked: Option<Checked>,
     jobs: Vec<JobLine>,
     typed: String,
@@ -131,6 +133,7 @@ impl OverviewPage {
             certificate,
             up_ms: (tx.now().0 - parts.about.started_at.0).max(0),
             health: Health::now(tx)?,
+            alarms: alarms::open(tx)?,
             checked: Checked::last(tx)?,
             jobs: super::jobs(tx, &parts.about.jobs)?,
             typed,

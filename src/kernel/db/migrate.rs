@@ -9,12 +9,13 @@ use rusqlite::{Connection, TransactionBehavior, named_params};
 use sha2::{Digest, Sha256};
 
 /// All migrations, in order. The place in this list is the schema's number.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("0001_kernel", include_str!("migrations/0001_kernel.sql")),
     ("0002_people", include_str!("migrations/0002_people.sql")),
     ("0003_library", include_str!("migrations/0003_library.sql")),
     ("0004_running", include_str!("migrations/0004_running.sql")),
     ("0005_keeping", include_str!("migrations/0005_keeping.sql")),
+    ("0006_care", include_str!("migrations/0006_care.sql")),
 ];
 
 /// The schema this program writes.

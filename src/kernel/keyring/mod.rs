@@ -8,6 +8,7 @@ mod file;
 mod kit;
 mod purpose;
 mod slots;
+mod vault;
 
 pub use file::default_key_file;
 pub use kit::{RecoveryKit, RecoverySecret};
@@ -302,7 +303,7 @@ impl Keyring {
     fn refuse_incomplete(&self) -> Result<()> {
         for purpose in Purpose::ALL {
             let found = self.newest(purpose);
-            let is_there = purpose == Purpose::BackupMaster || found.is_some();
+            let is_there = purpose.may_be_missing() || found.is_some();
             let mut all = self.keys.iter().filter(|key| key.purpose == purpose);
             let is_shaped = all.all(|key| match purpose {
                 Purpose::BackupMaster => true,

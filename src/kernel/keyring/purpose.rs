@@ -19,11 +19,13 @@ pub(super) enum Purpose {
     BackupSigning,
     /// The master key of the backup repository, as its own JSON. Added with the first backup.
     BackupMaster,
+    /// Encrypts secrets that lie in the database, such as those of backup targets. Added with the first.
+    Vault,
 }
 
 impl Purpose {
     /// Every purpose there is.
-    pub(super) const ALL: [Purpose; 8] = [
+    pub(super) const ALL: [Purpose; 9] = [
         Purpose::Database,
         Purpose::Blobs,
         Purpose::BlobNames,
@@ -32,6 +34,7 @@ impl Purpose {
         Purpose::BackupPassword,
         Purpose::BackupSigning,
         Purpose::BackupMaster,
+        Purpose::Vault,
     ];
 
     /// The word in `keyring.json`.
@@ -45,11 +48,17 @@ impl Purpose {
             Purpose::BackupPassword => "backup_password",
             Purpose::BackupSigning => "backup_signing",
             Purpose::BackupMaster => "backup_master",
+            Purpose::Vault => "vault",
         }
     }
 
     /// Whether it is 32 random bytes, made with the instance.
     pub(super) fn is_plain_key(self) -> bool {
-        !matches!(self, Purpose::BackupPassword | Purpose::BackupMaster)
+        !matches!(self, Purpose::BackupPassword) && !self.may_be_missing()
+    }
+
+    /// Whether it is made when it is first needed, and so may be missing.
+    pub(super) fn may_be_missing(self) -> bool {
+        matches!(self, Purpose::BackupMaster | Purpose::Vault)
     }
 }

@@ -16,6 +16,7 @@ use crate::kernel::access::{
     AccountView, AccountWrite, Actor, InstanceView, PeopleManage, PeopleView, Permission, Read, Role, Tx,
     Write,
 };
+use crate::kernel::alarms;
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::UserId;
@@ -182,7 +183,8 @@ pub fn seen(tx: impl Tx) -> Result<Seen> {
     };
     let sees_instance =
         user.role.is_some_and(|role| role.permissions().iter().any(|held| held.covers(&InstanceView::INFO)));
-    Ok(Seen { instance, name: user.name, email: user.email.unwrap_or_default(), sees_instance })
+    let alarms = if sees_instance { alarms::count(tx)? } else { 0 };
+    Ok(Seen { instance, name: user.name, email: user.email.unwrap_or_default(), sees_instance, alarms })
 }
 
 /// The account that acts, be it a person's or a program's.

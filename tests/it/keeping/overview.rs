@@ -1,7 +1,9 @@
 //! The page of the instance.
 
 use crate::support::App;
-use testkeep::kernel::access::Role;
+use testkeep::kernel::access::{InstanceKeep, Role};
+use testkeep::kernel::alarms::{self, Alarm};
+use testkeep::kernel::audit::Quiet;
 
 #[actix_web::test]
 async fn the_instance_says_what_it_is_and_how_it_is_kept() {
@@ -38,5 +40,37 @@ async fn an_owner_names_the_instance_and_an_auditor_does_not() {
     assert_eq!(app.submit(&auditor, "/instance/name", &[("name", "Mine")]).await.status(), 403);
     let page = app.page(&auditor, "/instance").await;
     assert!(!page.contains("action=\"/instance/name\""), "{page}");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn t_kf_1_an_alarm_stands_on_every_page_of_an_owner_until_it_is_over() {
+    let app = App::start().await;
+    let owner = app.as_role(Role::Owner, None).await;
+    let raised = async |sentence: &'static str| {
+        let gate = app.house.shell.operator().gate::<InstanceKeep>(());
+        let raised = gate.write(move |tx| {
+            alarms::raise(tx, Alarm::JobFailed, "backup", sentence)?;
+            Ok(tx.quiet(Quiet::Nothing, ()))
+        });
+        raised.await.unwrap();
+    };
+    assert!(!app.page(&owner, "/instance/people").await.contains("href=\"/instance#alarms\""));
+    raised("The disk is full.").await;
+    raised("The disk is still full.").await;
+    assert!(app.page(&owner, "/instance/people").await.contains("href=\"/instance#alarms\""));
+    let page = app.page(&owner, "/instance").await;
+    assert!(page.contains("One thing needs you") && page.contains("The disk is still full."), "{page}");
+    let metrics = app.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains(r#"testkeep_alarms{kind="job_failed"} 1"#), "{metrics}");
+    let gate = app.house.shell.operator().gate::<InstanceKeep>(());
+    let cleared = gate.write(|tx| {
+        alarms::clear(tx, Alarm::JobFailed, "backup")?;
+        Ok(tx.quiet(Quiet::Nothing, ()))
+    });
+    cleared.await.unwrap();
+    assert!(!app.page(&owner, "/instance").await.contains("needs you"));
+    let trail = app.page(&owner, "/instance/audit").await;
+    assert_eq!(trail.matches("alarm.raised").count(), trail.matches("alarm.cleared").count(), "{trail}");
     app.stop().await;
 }

@@ -72,7 +72,7 @@ async fn frame(house: &House, visit: Visit) -> Result<Frame> {
     let gate = house.operator::<ProjectView>(at("SHOP"));
     let reading = gate.read(move |tx| {
         let (instance, name, email) = ("Quality".into(), "QA lead".into(), "qa.lead@shop.example".into());
-        let seen = Seen { instance, name, email, sees_instance: true };
+        let seen = Seen { instance, name, email, sees_instance: true, alarms: 0 };
         let head = ProjectHead { key: "SHOP".into(), name: "Web shop <b>".into() };
         Ok(Frame::project(tx, visit, seen, head).at(At::Cases).count(At::Cases, "1,284").here("Payment"))
     });

@@ -1,0 +1,38 @@
+//! Vault: seals small secrets that lie in the database, such as those of backup targets.
+//!
+//! Its key is one of the keyring, made when it is first needed. Whoever has the database alone has none of them.
+
+use super::purpose::Purpose;
+use super::{Keyring, random, sealing};
+use crate::kernel::secret::Secret;
+
+impl Keyring {
+    /// Makes the key of the vault unless there is one; answers whether it did. Call `save` then.
+    pub fn make_vault(&mut self) -> bool {
+        let is_missing = self.newest(Purpose::Vault).is_none();
+        if is_missing {
+            self.put(Purpose::Vault, Secret::new(random::bytes::<32>()).expose());
+        }
+        is_missing
+    }
+
+    /// Seals a small secret under the newest key of the vault, its generation in front. None without such a key.
+    pub fn seal(&self, about: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        let key = self.newest(Purpose::Vault)?;
+        let sealed = sealing::seal(&key.plain(), &self.in_vault(about), plain);
+        Some([&key.generation.to_be_bytes()[..], &sealed].concat())
+    }
+
+    /// The secret that `seal` was given; none if it was changed or is about something else.
+    pub fn unseal(&self, about: &str, sealed: &[u8]) -> Option<Secret<Vec<u8>>> {
+        let (generation, sealed) = sealed.split_first_chunk::<4>()?;
+        let generation = u32::from_be_bytes(*generation);
+        let mut keys = self.keys.iter().filter(|key| key.purpose == Purpose::Vault);
+        let key = keys.find(|key| key.generation == generation)?;
+        sealing::unseal(&key.plain(), &self.in_vault(about), sealed)
+    }
+
+    fn in_vault(&self, about: &str) -> String {
+        format!("testkeep vault v1|{}|{about}", self.uuid)
+    }
+}
