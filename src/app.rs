@@ -52,7 +52,7 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let is_clear = listen::speaks_cleartext(&options)?;
     let held = hold::hold(&options.data)?;
     let started_at = clock.now();
-    let house = House::open_or_make(&options, unlock, clock)?;
+    let house = House::serve(&options, unlock, clock, &held)?;
     let first::First { code, kit } = first::first(&house).await?;
     // Before anybody can send another: none of those that are not done is under way.
     uploads::sweep(&house.instance.door, Leftover::All).await?;

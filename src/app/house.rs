@@ -2,6 +2,7 @@
 
 use crate::kernel::access::Shell;
 use crate::kernel::error::{Error, Result};
+use crate::kernel::hold::Held;
 use crate::kernel::instance::Instance;
 use crate::kernel::keyring::{CREDENTIAL_NAME, RecoveryKit, Unlock, default_key_file};
 use crate::kernel::layout;
@@ -28,6 +29,15 @@ impl House {
     /// Opens the instance in the data folder; never makes one.
     pub fn open(options: &Options, unlock: &Unlock, clock: Clock) -> Result<House> {
         let (instance, shell) = Instance::open(&options.data, unlock, clock)?;
+        Ok(House { instance: Arc::new(instance), shell, kit: None })
+    }
+
+    /// Opens the instance in a data folder that the caller holds. Makes one only where there is no trace of another.
+    pub fn serve(options: &Options, unlock: &Unlock, clock: Clock, held: &Held) -> Result<House> {
+        if !is_there(options) {
+            return House::open_or_make(options, unlock, clock);
+        }
+        let (instance, shell) = Instance::open_held(&options.data, unlock, clock, held)?;
         Ok(House { instance: Arc::new(instance), shell, kit: None })
     }
 

@@ -41,6 +41,8 @@ pub const OWN_TABLES: &[&str] = &[
     "links",
     "sign_in_failures",
     "backups",
+    "alarms",
+    "upgrades",
     "migrations",
 ];
 

@@ -4,7 +4,9 @@
 
 use super::access::{Door, Shell, Tuning};
 use super::blobs::Blobs;
+use super::db::migrate::Holding;
 use super::error::{Error, Result};
+use super::hold::Held;
 use super::keyring::{Keyring, RecoveryKit, Unlock};
 use super::layout;
 use super::secret::Secret;
@@ -26,8 +28,18 @@ pub struct Instance {
 impl Instance {
     /// Opens the instance in a data folder.
     pub fn open(data: &Path, unlock: &Unlock, clock: Clock) -> Result<(Instance, Shell)> {
+        Instance::open_with(data, unlock, clock, &Tuning::default())
+    }
+
+    /// The same for whoever holds the data folder already, as the server does.
+    pub fn open_held(data: &Path, unlock: &Unlock, clock: Clock, _: &Held) -> Result<(Instance, Shell)> {
+        let tuning = Tuning { holding: Holding::Already, ..Tuning::default() };
+        Instance::open_with(data, unlock, clock, &tuning)
+    }
+
+    fn open_with(data: &Path, unlock: &Unlock, clock: Clock, tuning: &Tuning) -> Result<(Instance, Shell)> {
         let keyring = Keyring::open(data, unlock)?;
-        let (door, shell) = Door::open(&layout::database(data), keyring.keys(), clock, &Tuning::default())?;
+        let (door, shell) = Door::open(&layout::database(data), keyring.keys(), clock, tuning)?;
         Instance::of(data, keyring, door).map(|instance| (instance, shell))
     }
 

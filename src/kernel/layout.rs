@@ -45,6 +45,11 @@ pub fn options(data: &Path) -> PathBuf {
     data.join(OPTIONS_FILE)
 }
 
+/// The folder of the copies that are taken before the schema changes.
+pub fn before_upgrade(data: &Path) -> PathBuf {
+    data.join("before-upgrade")
+}
+
 /// The folder of the copies at home of the signed receipts of backups.
 pub fn receipts(data: &Path) -> PathBuf {
     data.join("receipts")

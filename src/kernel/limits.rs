@@ -322,3 +322,7 @@ pub const FILE_NAME_CHARS_MAX: usize = 200;
 pub const UNLOCK_PASSPHRASE_CHARS_MIN: usize = 16;
 /// Alarms that a page shows.
 pub const ALARMS_SHOWN: i64 = 100;
+/// Pages that one step of a copy of the database takes: all of them, for nobody else writes then.
+pub const COPY_PAGES_A_STEP: i32 = i32::MAX;
+/// Bytes that must be free beyond twice the database before its schema changes.
+pub const UPGRADE_SPARE_BYTES: u64 = 64 * 1024 * 1024;

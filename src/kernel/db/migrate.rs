@@ -1,12 +1,16 @@
-//! Migrations: forward only, in order, one transaction each, checksummed.
+//! Migrations: forward only, in order, all that are missing in one transaction, checksummed.
 //!
 //! `PRAGMA user_version` is the schema's number. A released file never changes: its checksum is
 //! stored when it runs, and a program whose copy differs refuses to start.
 
-use super::row;
+use super::open::DatabaseKey;
+use super::{aside, row};
 use crate::kernel::error::{Error, Result};
+use crate::kernel::hold::{self, Held};
 use rusqlite::{Connection, TransactionBehavior, named_params};
 use sha2::{Digest, Sha256};
+use std::path::Path;
+use tracing::info;
 
 /// All migrations, in order. The place in this list is the schema's number.
 const MIGRATIONS: [(&str, &str); 6] = [
@@ -38,21 +42,61 @@ pub fn refuse_newer(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Brings the schema up to date.
+/// Brings the schema of a new database up to date.
 pub fn up(conn: &mut Connection) -> Result<()> {
     refuse_newer(conn)?;
-    if version(conn)? == NEWEST {
-        return check(conn);
+    if version(conn)? < NEWEST {
+        all_or_nothing(conn)?;
     }
-    conn.execute_batch(
+    check(conn)
+}
+
+/// Brings the schema of a database with data up to date, after a copy of it was put aside.
+///
+/// Only whoever holds the data folder may do so: a server of an older program that goes on working would
+/// break on the new schema. Errors: `Conflict` with the process that holds it.
+pub fn upgrade(conn: &mut Connection, path: &Path, key: &DatabaseKey, holding: Holding) -> Result<()> {
+    refuse_newer(conn)?;
+    let found = version(conn)?;
+    if (1..NEWEST).contains(&found) {
+        let _held = match holding {
+            Holding::Already => None,
+            Holding::ForNow => Some(hold_for_now(path, found)?),
+        };
+        aside::put(conn, path, key, found)?;
+        all_or_nothing(conn)?;
+        info!(from = found, to = NEWEST, "the schema went from {found} to {NEWEST}");
+    }
+    up(conn)
+}
+
+/// Whether the data folder is held by whoever opens its database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holding {
+    /// It is: the server holds it as long as it runs.
+    Already,
+    /// It is not; it is taken for as long as the schema changes.
+    ForNow,
+}
+
+fn hold_for_now(path: &Path, found: i64) -> Result<Held> {
+    let data = path.parent().unwrap_or(Path::new("."));
+    hold::hold(data).map_err(|refused| {
+        Error::conflict(format!("This database has schema {found}, and a server is at work on it."))
+            .hint(format!("Restart that server with this Testkeep: its start brings the schema to {NEWEST}. Nothing was changed."))
+            .because(refused)
+    })
+}
+
+/// Runs what is missing in one transaction: whoever is killed here leaves the old schema or the new one.
+fn all_or_nothing(conn: &mut Connection) -> Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute_batch(
         "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, sha256 BLOB NOT NULL) STRICT, WITHOUT ROWID",
     )?;
-    for (number, (name, sql)) in (1_i64..).zip(MIGRATIONS) {
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Looked at inside the transaction: another process may have migrated meanwhile.
-        if version(&tx)? >= number {
-            continue;
-        }
+    // Looked at inside the transaction: another process may have migrated meanwhile.
+    let found = version(&tx)?;
+    for (number, (name, sql)) in (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > found) {
         tx.execute_batch(sql)?;
         let sum: [u8; 32] = Sha256::digest(sql).into();
         tx.execute(
@@ -60,9 +104,21 @@ pub fn up(conn: &mut Connection) -> Result<()> {
             named_params! { ":name": name, ":sum": sum },
         )?;
         tx.pragma_update(None, "user_version", number)?;
-        tx.commit()?;
     }
-    check(conn)
+    refuse_loose_ends(&tx)?;
+    Ok(tx.commit()?)
+}
+
+/// A migration that left a row without what it refers to is undone as a whole.
+fn refuse_loose_ends(conn: &Connection) -> Result<()> {
+    let mut statement = conn.prepare("PRAGMA foreign_key_check")?;
+    let loose: Option<String> = statement.query_map([], |row| row.get(0))?.next().transpose()?;
+    match loose {
+        None => Ok(()),
+        Some(table) => {
+            Err(Error::internal(format!("the new schema leaves rows of {table} without their parents")))
+        }
+    }
 }
 
 struct Ran {

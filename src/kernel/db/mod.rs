@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows of permissions; nothing outside `kernel` can name this module.
 
+pub mod aside;
 pub mod migrate;
 pub mod open;
 pub mod pin;
@@ -10,6 +11,7 @@ mod writer;
 
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
+use migrate::Holding;
 use open::DatabaseKey;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub struct Tuning {
     pub readers: usize,
     /// How long one read may keep a connection.
     pub read_deadline: Duration,
+    /// Whether the data folder is held by whoever opens it.
+    pub holding: Holding,
 }
 
 impl Default for Tuning {
@@ -42,6 +46,7 @@ impl Default for Tuning {
             write_group_hold: limits::WRITE_GROUP_HOLD,
             readers: cores.clamp(2, 8),
             read_deadline: limits::READ_DEADLINE,
+            holding: Holding::ForNow,
         }
     }
 }
@@ -64,7 +69,7 @@ impl Database {
 
     /// Opens the file with this key, migrates it, and starts the writer. Never makes one.
     pub fn open(path: &Path, key: &DatabaseKey, tuning: &Tuning) -> Result<Database> {
-        Database::start(open::writer(path, key)?, path, key, tuning)
+        Database::start(open::writer(path, key, tuning.holding)?, path, key, tuning)
     }
 
     fn start(writing: Connection, path: &Path, key: &DatabaseKey, tuning: &Tuning) -> Result<Database> {

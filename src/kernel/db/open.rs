@@ -1,6 +1,6 @@
 //! Opens SQLCipher with our pragmas, each with its reason.
 
-use super::migrate;
+use super::migrate::{self, Holding};
 use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
@@ -44,10 +44,24 @@ pub(super) fn create(path: &Path, key: &DatabaseKey) -> Result<Connection> {
 }
 
 /// The one connection that writes; migrates first. Never makes a database.
-pub(super) fn writer(path: &Path, key: &DatabaseKey) -> Result<Connection> {
+pub(super) fn writer(path: &Path, key: &DatabaseKey, holding: Holding) -> Result<Connection> {
     refuse_unusable(path)?;
     let mut conn = connect(path, key)?;
-    migrate::up(&mut conn)?;
+    migrate::upgrade(&mut conn, path, key, holding)?;
+    Ok(conn)
+}
+
+/// A connection to an empty file that is made for a copy under the same key.
+pub(super) fn empty(path: &Path, key: &DatabaseKey) -> Result<Connection> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|cause| trouble("create", path, cause))?;
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.pragma_update(None, "cipher_log_level", "NONE")?;
+    conn.pragma_update(None, "key", &**raw(key))?;
     Ok(conn)
 }
 

@@ -4,3 +4,4 @@ mod backup;
 mod backups;
 mod overview;
 mod trail;
+mod upgrade;

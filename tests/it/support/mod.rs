@@ -6,6 +6,8 @@ pub mod people;
 
 pub mod program;
 
+pub mod small_disk;
+
 use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response};
 use std::net::SocketAddr;
 use std::ops::Deref;

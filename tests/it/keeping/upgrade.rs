@@ -1,0 +1,127 @@
+//! A newer program on an older instance: every schema that was ever released, kept in `tests/data`.
+
+use crate::support::program::{Machine, copy};
+use crate::support::small_disk::SmallDisk;
+use rustix::fs::{FlockOperation, flock};
+use serde_json::{Value, json};
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Every schema that a release wrote.
+const RELEASED: &[u32] = &[5];
+/// How often a migration is killed; `TESTKEEP_KILLS` asks for more.
+const KILLS: u32 = 12;
+
+fn released(schema: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/schema-{schema}"))
+}
+
+/// Puts an instance of that schema into a folder: `data`, and its key beside it.
+fn put(schema: u32, place: &Path) {
+    let data = place.join("data");
+    copy(&released(schema), &data);
+    std::fs::rename(data.join("testkeep.key"), place.join("data.key")).unwrap();
+    std::fs::set_permissions(place.join("data.key"), Permissions::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+}
+
+fn machine(schema: u32) -> Machine {
+    let machine = Machine::new();
+    put(schema, &machine.path("."));
+    machine
+}
+
+/// What the people of the instance have, however it is stored.
+fn held(machine: &Machine) -> Value {
+    json!([
+        machine.json(&["project", "list"]),
+        machine.json(&["user", "list"]),
+        machine.json(&["audit", "verify"])["whole"]
+    ])
+}
+
+/// The doctor may miss the disk of the backups, which is not on this machine.
+fn refuse_unsound(machine: &Machine) {
+    let report: Value = serde_json::from_str(&machine.run(&["--json", "doctor"]).out).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let unsound = checks.iter().filter(|check| check["state"] == "bad" && check["about"] != "backups");
+    let sound = checks
+        .iter()
+        .filter(|check| ["schema", "database", "audit trail"].iter().any(|about| check["about"] == *about));
+    assert_eq!((unsound.count(), sound.count()), (0, 3), "{report}");
+}
+
+#[test]
+fn c14_an_instance_of_every_release_opens_with_all_it_has_and_a_copy_is_put_aside() {
+    for schema in RELEASED {
+        let machine = machine(*schema);
+        let projects = machine.json(&["project", "list"]);
+        assert!(projects.to_string().contains("SHOP"), "{projects}");
+        refuse_unsound(&machine);
+        let aside = machine.path(&format!("data/before-upgrade/schema-{schema}.db"));
+        assert!(aside.exists(), "no copy of schema {schema}");
+        let bytes = std::fs::read(&aside).unwrap();
+        assert!(!bytes.windows(6).any(|window| window == b"SQLite"), "the copy is not encrypted");
+        assert_eq!(std::fs::metadata(&aside).unwrap().permissions().mode() & 0o077, 0);
+        // A second start finds nothing to do.
+        let written = std::fs::metadata(&aside).unwrap().modified().unwrap();
+        machine.json(&["project", "list"]);
+        assert_eq!(std::fs::metadata(&aside).unwrap().modified().unwrap(), written);
+    }
+}
+
+#[test]
+fn f18_kill_9_in_a_migration_leaves_the_old_schema_or_the_new_one() {
+    let kills = std::env::var("TESTKEEP_KILLS").map_or(KILLS, |count| count.parse().unwrap());
+    let (whole, began) = (machine(RELEASED[0]), Instant::now());
+    let expected = held(&whole);
+    let longest = began.elapsed() / 3;
+    for round in 0..kills {
+        let machine = machine(RELEASED[0]);
+        let mut child = machine.command("data").args(["digest"]).spawn().unwrap();
+        std::thread::sleep(longest * round / kills);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(held(&machine), expected, "after the kill number {round}");
+        refuse_unsound(&machine);
+    }
+}
+
+#[test]
+fn f18_an_older_server_at_work_is_not_pulled_from_under() {
+    let machine = machine(RELEASED[0]);
+    let lock = File::create(machine.path("data/serve.lock")).unwrap();
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let before = std::fs::read(machine.path("data/testkeep.db")).unwrap();
+    let refused = machine.run(&["project", "list"]);
+    assert_ne!(refused.code, 0);
+    assert!(refused.err.contains("schema 5") && refused.err.contains("Restart that server"), "{refused:?}");
+    drop(lock);
+    assert!(before == std::fs::read(machine.path("data/testkeep.db")).unwrap(), "the database was changed");
+    assert_eq!(machine.run(&["project", "list"]).code, 0);
+}
+
+#[test]
+fn f05_a_full_disk_stops_the_upgrade_before_it_begins() {
+    let Some(disk) = SmallDisk::of_mib(70) else { return };
+    put(RELEASED[0], disk.path());
+    let machine = Machine::new();
+    let run = || {
+        let data = disk.path().join("data");
+        machine.command("data").env("TESTKEEP_DATA", data).args(["project", "list"]).output().unwrap()
+    };
+    let before = std::fs::read(disk.path().join("data/testkeep.db")).unwrap();
+    let ballast = disk.fill_but_kib(3_000);
+    let refused = run();
+    assert!(!refused.status.success());
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("MiB are free") && said.contains("Nothing was changed"), "{said}");
+    assert!(
+        before == std::fs::read(disk.path().join("data/testkeep.db")).unwrap(),
+        "the database was changed"
+    );
+    std::fs::remove_file(ballast).unwrap();
+    assert!(run().status.success(), "once there is room, the upgrade goes through");
+}
