@@ -125,6 +125,36 @@ pub const BACKUP_KEYRING_BYTES_MAX: u64 = 1 << 20;
 pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 512 << 20;
 /// The largest order that a restoring process reads from its parent.
 pub const RESTORE_ORDER_BYTES_MAX: u64 = 64 << 10;
+/// The longest address of a backup target, in characters.
+pub const TARGET_ADDRESS_CHARS_MAX: usize = 2_000;
+/// How long a connection to a backup target may take to come about, handshake and sign-in included.
+pub const TARGET_CONNECT_WAIT: Duration = Duration::from_secs(15);
+/// How long a backup target may neither take nor give a byte.
+pub const TARGET_SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long one object may take in all, pauses and attempts included.
+pub const TARGET_CALL_MAX: Duration = Duration::from_secs(2 * 3_600);
+/// Attempts at one object before a failure that may pass counts.
+pub const TARGET_TRIES_MAX: u32 = 5;
+/// Pause after the first failed attempt; each further one doubles it.
+pub const TARGET_RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause between two attempts.
+pub const TARGET_RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Time between two looks at the stop button while a backup target works.
+pub const TARGET_STOP_LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Bytes that go over a line at once: between them the stop button and the bandwidth cap are honoured.
+pub const TARGET_CHUNK_BYTES: usize = 64 << 10;
+/// The lowest bandwidth cap, in bytes a second: a pack of 8 MiB then takes nine minutes.
+pub const TARGET_BYTES_PER_SECOND_MIN: u64 = 16 << 10;
+/// An answer of a backup target that is no object, such as one page of a list.
+pub const TARGET_ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// Objects below one folder of a backup target; a terabyte has about 130,000.
+pub const TARGET_OBJECTS_MAX: usize = 5_000_000;
+/// How long a signed S3 request is good for: it is sent at once, and clocks differ.
+pub const TARGET_SIGNATURE_TIME: Duration = Duration::from_secs(15 * 60);
+/// The longest lock that an S3 address may ask for, in days.
+pub const TARGET_RETAIN_DAYS_MAX: u32 = 3_650;
+/// A private key, a certificate bundle or a password of a backup target, in bytes.
+pub const TARGET_SECRET_BYTES_MAX: usize = 64 << 10;
 /// Free space on the disk of the data below which the doctor says that something is bad.
 pub const DISK_FREE_BYTES_BAD: u64 = 256 << 20;
 /// Free space on the disk of the data below which the doctor warns.

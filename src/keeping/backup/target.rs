@@ -35,7 +35,8 @@ impl Target {
 
     /// The same storage, refusing every call once this ledger is cancelled.
     pub(super) fn with_ledger(&self, ledger: &Arc<Ledger>) -> Target {
-        Target { storage: Arc::clone(&self.storage), ledger: Arc::clone(ledger) }
+        let storage = self.storage.with_ledger(ledger).unwrap_or_else(|| Arc::clone(&self.storage));
+        Target { storage, ledger: Arc::clone(ledger) }
     }
 
     fn guarded<T>(&self, act: impl FnOnce(&dyn Storage) -> Result<T>) -> RusticResult<T> {

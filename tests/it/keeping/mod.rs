@@ -3,5 +3,7 @@
 mod backup;
 mod backups;
 mod overview;
+
+mod storages;
 mod trail;
 mod upgrade;

@@ -1,8 +1,6 @@
-//! Storage: a place for named objects, and the local folder as the first of its kind.
-//!
-//! The trait is all that another kind of target has to implement. It neither encrypts nor names
-//! anything; the engine does both.
+//! Folder: a storage on a disk of this machine, or on one that is mounted here.
 
+use super::{Storage, check_name};
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::limits;
@@ -10,30 +8,8 @@ use bytes::Bytes;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-/// A place that keeps objects under names like `data/ab/abcdef…`. An object appears whole or not at all.
-pub trait Storage: Send + Sync + 'static {
-    /// Where it is, for people; holds no secret.
-    fn location(&self) -> String;
-    /// Makes an empty place ready for its first object.
-    fn prepare(&self) -> Result<()>;
-    /// Removes what a killed run left half written. Only while no other run writes.
-    fn sweep(&self) -> Result<()>;
-    /// Stores an object; on return it survives a power cut.
-    fn put(&self, name: &str, content: &[Bytes]) -> Result<()>;
-    /// The whole object.
-    fn get(&self, name: &str) -> Result<Bytes>;
-    /// A part of an object; shorter ones are an error.
-    fn get_range(&self, name: &str, offset: u64, length: u64) -> Result<Bytes>;
-    /// Names and lengths of all objects whose names begin with `folder` and a slash.
-    fn list(&self, folder: &str) -> Result<Vec<(String, u64)>>;
-    /// The length of an object, if there is one.
-    fn stat(&self, name: &str) -> Result<Option<u64>>;
-    /// Removes an object; on return it stays away, power cut or not.
-    fn delete(&self, name: &str) -> Result<()>;
-}
 
 /// A folder on this machine.
 ///
@@ -52,11 +28,7 @@ impl Folder {
     }
 
     fn path(&self, name: &str) -> Result<PathBuf> {
-        let is_plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-        if !is_plain {
-            return Err(Error::internal(format!("`{name}` is no name for an object")));
-        }
-        Ok(self.root.join(name))
+        check_name(name).map(|()| self.root.join(name))
     }
 
     fn failed(&self, verb: &str, name: &str, cause: io::Error) -> Error {
@@ -76,13 +48,23 @@ impl Folder {
         }
         file.sync_all()?;
         let folder = path.parent().unwrap_or(&self.root);
-        if !folder.exists() {
-            // Only the last one: if the root is gone, the disk is not mounted.
-            fs::create_dir(folder)?;
-            sync_dir(folder.parent().unwrap_or(&self.root))?;
-        }
+        self.make(folder)?;
         fs::rename(half, path)?;
         sync_dir(folder)
+    }
+
+    /// Makes a folder below the root, never the root itself: if that is gone, the disk is not mounted.
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        if folder == self.root || folder.exists() {
+            return Ok(());
+        }
+        let above = folder.parent().unwrap_or(&self.root);
+        self.make(above)?;
+        match fs::create_dir(folder) {
+            // Another writer was quicker.
+            Err(there) if there.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made.and_then(|()| sync_dir(above)),
+        }
     }
 
     fn gather(&self, folder: &Path, found: &mut Vec<(String, u64)>) -> io::Result<()> {
