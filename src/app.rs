@@ -17,6 +17,7 @@ use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
 use crate::kernel::options::Options;
 use crate::kernel::secret::Secret;
+use crate::kernel::swap;
 use crate::kernel::time::{Clock, Timestamp};
 use crate::server::Manager;
 use crate::server::listen::{self, Listening, StopOrder};
@@ -51,6 +52,7 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_clear = listen::speaks_cleartext(&options)?;
     let held = hold::hold(&options.data)?;
+    swap::resume_at_start(&options.data)?;
     let started_at = clock.now();
     let house = House::serve(&options, unlock, clock, &held)?;
     let first::First { code, kit } = first::first(&house).await?;
@@ -62,6 +64,7 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let status = Data::new(Status::new(&options, tls.clone())?);
     let addresses = options.listen.clone();
     let desk = Arc::new(Desk::new(Arc::clone(&house.instance)));
+    desk.sweep_scratch().await?;
     let about = about(&options, started_at, tls.clone());
     let shared = Shared::new(house.instance.door.clone(), status.clone(), options)
         .hand_out(Arc::clone(&house.instance))

@@ -2,13 +2,14 @@
 
 use crate::kernel::access::Shell;
 use crate::kernel::error::{Error, Result};
-use crate::kernel::hold::Held;
+use crate::kernel::hold::{self, Held};
 use crate::kernel::instance::Instance;
 use crate::kernel::keyring::{CREDENTIAL_NAME, RecoveryKit, Unlock, default_key_file};
 use crate::kernel::layout;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
 use crate::kernel::secret::Secret;
+use crate::kernel::swap;
 use crate::kernel::time::Clock;
 use std::fs::File;
 use std::io::Read as _;
@@ -28,6 +29,11 @@ pub struct House {
 impl House {
     /// Opens the instance in the data folder; never makes one.
     pub fn open(options: &Options, unlock: &Unlock, clock: Clock) -> Result<House> {
+        if swap::is_ordered(&options.data) {
+            // Cut off before a start could finish it. Refused while a server holds the folder: that one does it.
+            let _held = hold::hold(&options.data)?;
+            swap::resume_at_start(&options.data)?;
+        }
         let (instance, shell) = Instance::open(&options.data, unlock, clock)?;
         Ok(House { instance: Arc::new(instance), shell, kit: None })
     }

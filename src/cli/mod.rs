@@ -6,6 +6,7 @@ mod backup;
 mod client;
 mod demo;
 mod doctor;
+mod drill;
 mod flags;
 mod health;
 mod key;
@@ -59,6 +60,8 @@ enum Command {
     Backup(backup::Backup),
     /// Read the newest backup back and check all receipts.
     Verify(backup::Verify),
+    /// Bring the newest backup back beside the instance, prove it, and keep a signed record.
+    Drill(drill::Drill),
     /// Bring an instance back from its backups, with its recovery kit.
     Restore(backup::Restore),
     /// Projects.
@@ -134,6 +137,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
 async fn inside(command: Command, house: &House, options: &Options, output: Output) -> Result<()> {
     match command {
         Command::Backup(backup) => backup::back_up(backup, house, output).await,
+        Command::Drill(drill) => drill::run(drill, house, output).await,
         Command::Project(project) => project::run(project, house, output).await,
         Command::User(user) => user::run(user, house, options, output).await,
         Command::Token(token) => token::run(token, house, output).await,

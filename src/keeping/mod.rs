@@ -8,6 +8,8 @@ pub mod keys;
 
 pub mod recovery;
 
+pub mod drills;
+
 pub mod trail;
 
 pub mod overview;
@@ -18,8 +20,16 @@ use crate::kernel::audit::Event;
 
 /// Every kind of entry that this area causes.
 pub fn events() -> Vec<&'static Event> {
-    [alarms::EVENTS, backups::EVENTS, keys::EVENTS, recovery::EVENTS, trail::EVENTS, overview::EVENTS]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        alarms::EVENTS,
+        backups::EVENTS,
+        keys::EVENTS,
+        recovery::EVENTS,
+        drills::EVENTS,
+        trail::EVENTS,
+        overview::EVENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -57,6 +57,10 @@ macro_rules! alarms {
 alarms! {
     /// A scheduled job failed; the subject is its name.
     JobFailed = "job_failed", "Scheduled work failed", Warning, "/instance";
+    /// A drill did not bring the newest backup of a target back; the subject is the target.
+    DrillFailed = "drill_failed", "A backup did not come back", Danger, "/instance/backups/drills";
+    /// No drill was good for twice the time between two.
+    DrillMissed = "drill_missed", "A drill was missed", Warning, "/instance/backups/drills";
 }
 
 /// How heavy an alarm weighs.

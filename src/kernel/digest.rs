@@ -43,6 +43,8 @@ pub const OWN_TABLES: &[&str] = &[
     "backups",
     "alarms",
     "upgrades",
+    "drills",
+    "restores",
     "migrations",
 ];
 

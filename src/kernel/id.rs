@@ -57,4 +57,6 @@ ids! {
     GrantId = "grant"
     BackupId = "backup"
     AlarmId = "alarm"
+    DrillId = "drill"
+    RestoreId = "restore"
 }

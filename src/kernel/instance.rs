@@ -43,6 +43,12 @@ impl Instance {
         Instance::of(data, keyring, door).map(|instance| (instance, shell))
     }
 
+    /// Opens a copy of an instance, such as one from a backup, with keys that were found for it.
+    pub fn open_copy(data: &Path, keyring: Keyring, clock: Clock) -> Result<(Instance, Shell)> {
+        let (door, shell) = Door::open(&layout::database(data), keyring.keys(), clock, &Tuning::default())?;
+        Instance::of(data, keyring, door).map(|instance| (instance, shell))
+    }
+
     /// Makes a new instance in an empty folder, with the kit that recovers it. Shown once: print it.
     pub fn create(data: &Path, unlock: &Unlock, clock: Clock) -> Result<(Instance, Shell, RecoveryKit)> {
         let (keyring, kit) = Keyring::create(data, unlock, clock.now())?;

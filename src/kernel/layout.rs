@@ -54,3 +54,13 @@ pub fn before_upgrade(data: &Path) -> PathBuf {
 pub fn receipts(data: &Path) -> PathBuf {
     data.join("receipts")
 }
+
+/// The folder in which backups are brought back to be looked at; what lies there is wiped.
+pub fn scratch(data: &Path) -> PathBuf {
+    data.join("scratch")
+}
+
+/// Tells a start that another state of the instance is to take the place of this one.
+pub fn swap(data: &Path) -> PathBuf {
+    data.join("swap.json")
+}

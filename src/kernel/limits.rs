@@ -155,6 +155,22 @@ pub const TARGET_SIGNATURE_TIME: Duration = Duration::from_secs(15 * 60);
 pub const TARGET_RETAIN_DAYS_MAX: u32 = 3_650;
 /// A private key, a certificate bundle or a password of a backup target, in bytes.
 pub const TARGET_SECRET_BYTES_MAX: usize = 64 << 10;
+/// Free space that a backup brought back must leave on its disk.
+pub const SCRATCH_FREE_BYTES_MIN: u64 = 64 << 20;
+/// How long a backup that was brought back to be looked at stays open without being used.
+pub const SCRATCH_KEPT: Duration = Duration::from_secs(30 * 60);
+/// Drills on their page.
+pub const DRILLS_SHOWN: i64 = 50;
+/// Rows that are carried from a backup in one transaction; so long does a restore keep other changes waiting.
+pub const RESTORE_CHUNK_ROWS: usize = 1_000;
+/// Rows of a restore up to which all of them are stored in one transaction.
+pub const RESTORE_ONE_TRANSACTION_ROWS: usize = 20_000;
+/// Things of one kind that a preview of a restore names one by one.
+pub const RESTORE_NAMED_MAX: usize = 200;
+/// Characters of a field in the preview of a restore; the rest is cut.
+pub const RESTORE_FIELD_CHARS_MAX: usize = 2_000;
+/// Restores on their page.
+pub const RESTORES_SHOWN: i64 = 20;
 /// Free space on the disk of the data below which the doctor says that something is bad.
 pub const DISK_FREE_BYTES_BAD: u64 = 256 << 20;
 /// Free space on the disk of the data below which the doctor warns.

@@ -2,15 +2,18 @@
 //!
 //! `kernel` holds the database file still, `source` feeds it to the engine in slices, `target`
 //! stores objects, `engine` turns a run into a signed receipt or an error, `verify` reads back what
-//! a receipt promised, `restore` brings a snapshot back through a child process.
+//! a receipt promised, `restore` brings a snapshot back through a child process, `scratch` opens what came
+//! back beside the instance, `prove` shows that it is what was backed up.
 //! A snapshot without a receipt is not a backup.
 //! This module knows no schedule and no settings. It blocks: call it from a thread of its own.
 
 pub mod engine;
 pub mod manifest;
+pub mod prove;
 pub mod reader;
 pub mod receipt;
 pub mod restore;
+pub mod scratch;
 pub mod source;
 pub mod storage;
 pub mod target;
@@ -18,7 +21,8 @@ pub mod verify;
 
 pub use engine::{Engine, Keep, Listed};
 pub use reader::Ledger;
-pub use receipt::{Identity, Receipt};
+pub use receipt::{Chain, Identity, Receipt};
+pub use scratch::{Bench, Scratch};
 pub use source::Parts;
 pub use target::Target;
 pub use verify::{Findings, Proof};

@@ -26,8 +26,9 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
 
 /// Hidden verb of our executable that runs [`child`].
@@ -35,7 +36,54 @@ pub const CHILD: &str = "restore-child";
 /// Prefix of the staging folders, which lie beside the destination.
 const STAGING: &str = ".testkeep-restore-";
 
+/// Stops a restore from outside: by its child process, and between two of its steps.
+#[derive(Debug, Default)]
+pub struct Brake {
+    is_pulled: AtomicBool,
+    child: Mutex<Option<Child>>,
+}
+
+impl Brake {
+    /// Stops what goes on under this brake; it ends with an error and leaves nothing behind.
+    pub fn pull(&self) {
+        self.is_pulled.store(true, Relaxed);
+        if let Some(child) = &mut *self.child.lock().expect("nobody panics while holding it") {
+            // One that has ended by itself is as good.
+            let _ = child.kill();
+        }
+    }
+
+    /// Whether somebody pulled it.
+    pub fn is_pulled(&self) -> bool {
+        self.is_pulled.load(Relaxed)
+    }
+
+    /// An error once somebody has pulled it.
+    pub fn go_on(&self) -> Result<()> {
+        if self.is_pulled() {
+            return Err(Error::conflict("This was stopped.").hint("Nothing of it was kept."));
+        }
+        Ok(())
+    }
+
+    /// Waits for the child; answers what it said last and how it ended.
+    fn watch(&self, child: Child, mut stderr: impl Read) -> Result<(String, ExitStatus)> {
+        *self.child.lock().expect("nobody panics while holding it") = Some(child);
+        if self.is_pulled() {
+            self.pull();
+        }
+        let mut said = Vec::new();
+        // Its end closes the pipe. The lock is free meanwhile, so that the brake works.
+        let read = stderr.read_to_end(&mut said);
+        let child = self.child.lock().expect("nobody panics while holding it").take();
+        let status = child.expect("nobody else takes it").wait().map_err(Error::internal)?;
+        read.map_err(Error::internal)?;
+        Ok((String::from_utf8_lossy(&said).chars().take(500).collect(), status))
+    }
+}
+
 /// A repository and the key that opens it.
+#[derive(Clone)]
 pub struct Job {
     /// Folder of the repository.
     pub folder: PathBuf,
@@ -142,6 +190,17 @@ pub fn child(input: impl Read) -> Result<()> {
 /// `program` is our own executable. Needs free space for the whole backup beside the destination,
 /// and a destination that does not exist yet.
 pub fn restore(program: &Path, job: &Job, receipt: &Receipt, destination: &Path) -> Result<Manifest> {
+    restore_with(program, job, receipt, destination, &Brake::default())
+}
+
+/// The same, for as long as nobody pulls the brake.
+pub fn restore_with(
+    program: &Path,
+    job: &Job,
+    receipt: &Receipt,
+    destination: &Path,
+    brake: &Brake,
+) -> Result<Manifest> {
     if destination.exists() {
         return Err(Error::conflict(format!("{} exists already.", destination.display()))
             .hint("Choose a place that does not exist yet; nothing is ever restored over something else."));
@@ -155,9 +214,10 @@ pub fn restore(program: &Path, job: &Job, receipt: &Receipt, destination: &Path)
     // Beside the destination, because a rename is only atomic within one file system. Removed when
     // dropped, so a failed restore leaves nothing.
     let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(parent).say(unusable)?;
-    run_child(program, job, receipt, staging.path())?;
+    run_child(program, job, receipt, staging.path(), brake)?;
     let manifest = checked_manifest(staging.path(), receipt)?;
-    assemble(staging.path(), &manifest)?;
+    brake.go_on()?;
+    assemble(staging.path(), &manifest, brake)?;
     let ready = fs::create_dir_all(layout::blobs(staging.path()))
         .and_then(|()| fs::remove_file(staging.path().join("manifest.json")))
         .and_then(|()| sync_tree(staging.path()))
@@ -168,7 +228,7 @@ pub fn restore(program: &Path, job: &Job, receipt: &Receipt, destination: &Path)
     Ok(manifest)
 }
 
-fn run_child(program: &Path, job: &Job, receipt: &Receipt, staging: &Path) -> Result<()> {
+fn run_child(program: &Path, job: &Job, receipt: &Receipt, staging: &Path, brake: &Brake) -> Result<()> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(Error::internal);
     let order = Order {
         folder: absolute(&job.folder)?,
@@ -181,12 +241,13 @@ fn run_child(program: &Path, job: &Job, receipt: &Receipt, staging: &Path) -> Re
     command.arg(CHILD).env_clear().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(Error::internal)?;
     let told = child.stdin.take().expect("its input is piped").write_all(&order);
-    let output = child.wait_with_output().map_err(Error::internal)?;
-    if told.is_err() || !output.status.success() {
-        let said: String = String::from_utf8_lossy(&output.stderr).chars().take(500).collect();
+    let stderr = child.stderr.take().expect("its errors are piped");
+    let (said, status) = brake.watch(child, stderr)?;
+    brake.go_on()?;
+    if told.is_err() || !status.success() {
         return Err(Error::invalid("The backup could not be read back, so nothing was restored.")
             .hint("Run `testkeep verify` to see what is damaged; an older backup may be whole.")
-            .because(format!("the restoring process ended with {}: {said}", output.status)));
+            .because(format!("the restoring process ended with {status}: {said}")));
     }
     Ok(())
 }
@@ -204,7 +265,7 @@ fn checked_manifest(staging: &Path, receipt: &Receipt) -> Result<Manifest> {
 }
 
 /// Compares everything and joins the slices. Each slice is removed once it is joined.
-fn assemble(staging: &Path, manifest: &Manifest) -> Result<()> {
+fn assemble(staging: &Path, manifest: &Manifest, brake: &Brake) -> Result<()> {
     let unwritable =
         || Error::busy("The restored database could not be written.").hint("Look at the free space.");
     let path = layout::database(staging);
@@ -212,6 +273,7 @@ fn assemble(staging: &Path, manifest: &Manifest) -> Result<()> {
     let mut database = options.write(true).create_new(true).mode(0o600).open(path).say(unwritable)?;
     let mut whole = Sha256::new();
     for slice in &manifest.slices {
+        brake.go_on()?;
         let path = compared(staging, slice)?;
         let content = fs::read(&path).say(|| damaged(slice))?;
         whole.update(&content);

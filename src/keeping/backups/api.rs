@@ -49,7 +49,8 @@ async fn start(gate: Gate<BackupRun>, desk: Data<Desk>) -> Result<Accepted<Start
     Ok(Accepted(StartedWire { id: id.0, state: "running" }))
 }
 
-pub(super) fn no_folder() -> Error {
+/// What is said where no target is chosen.
+pub fn no_folder() -> Error {
     Error::conflict("No folder is chosen for backups.").hint("Choose one on the page of backups.")
 }
 

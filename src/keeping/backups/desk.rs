@@ -2,7 +2,7 @@
 
 use super::schedule::MAKER;
 use super::{Cause, Plan};
-use crate::keeping::backup::{Engine, Identity, Keep, Ledger, Parts, Proof, Receipt, Target};
+use crate::keeping::backup::{Bench, Engine, Identity, Keep, Ledger, Parts, Proof, Receipt, Target};
 use crate::kernel::access::{BackupRun, Gate, Pin};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::BackupId;
@@ -25,9 +25,11 @@ const HOST: &str = "testkeep";
 pub struct Desk {
     /// The instance they are of.
     pub instance: Arc<Instance>,
+    /// Where backups are brought back to be looked at.
+    pub bench: Bench,
     current: Current,
     /// Where work goes on when whoever asked for it has left.
-    runtime: Handle,
+    pub(super) runtime: Handle,
 }
 
 /// The backup that runs now, if one does.
@@ -71,7 +73,7 @@ impl Made {
 impl Desk {
     /// A desk for this instance. What is begun at it goes on in the runtime that this is called in.
     pub fn new(instance: Arc<Instance>) -> Desk {
-        Desk { instance, current: Current::default(), runtime: Handle::current() }
+        Desk { instance, bench: Bench::default(), current: Current::default(), runtime: Handle::current() }
     }
 
     /// Bytes done and bytes in all of the backup that runs now.
@@ -90,14 +92,16 @@ impl Desk {
     /// Stops the backup that runs now and waits until it has, but not for ever.
     pub async fn close(&self) {
         self.cancel();
+        self.bench.stop();
         let stopped = async {
-            while self.progress().is_some() {
+            while self.progress().is_some() || self.bench.progress().is_some() {
                 sleep(limits::STOP_LOOK_EVERY).await;
             }
         };
         if timeout(limits::STOP_GRACE, stopped).await.is_err() {
             warn!("a backup took too long to stop and is cut short");
         }
+        self.bench.clear();
     }
 
     /// Makes a backup in a folder, reads it back and records it. One at a time.
@@ -211,7 +215,7 @@ impl Desk {
         disk(folder).is_some() && disk(folder) == disk(&self.instance.data)
     }
 
-    fn engine(&self, folder: &Path) -> Result<Engine> {
+    pub(super) fn engine(&self, folder: &Path) -> Result<Engine> {
         let folder = outside(&self.instance.data, folder)?;
         let keyring = self.instance.keyring()?;
         let identity = Identity {

@@ -7,12 +7,14 @@ mod api;
 mod desk;
 mod health;
 mod pages;
+mod reading;
 mod schedule;
 mod sql;
 
-pub use api::Api;
+pub use api::{Api, no_folder};
 pub use desk::{Desk, Made};
 pub use health::Health;
+pub use reading::SCRATCH;
 pub use schedule::{BACKUP, KEEP, PLAN, PRUNE, Plan, TARGET};
 
 use crate::keeping::backup::Receipt;
@@ -52,7 +54,8 @@ pub enum Cause {
 }
 
 impl Cause {
-    fn word(self) -> &'static str {
+    /// The word in the tables.
+    pub fn word(self) -> &'static str {
         match self {
             Cause::Schedule => "schedule",
             Cause::Person => "person",

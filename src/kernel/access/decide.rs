@@ -5,7 +5,7 @@ use super::locate::Found;
 use super::permission::{
     AccountWrite, AuditExport, AuditView, BackupRun, BackupView, Info, InstanceKeep, InstanceView,
     MemberManage, MemberView, PeopleManage, PeopleView, Permission, ProjectAdmin, ProjectAudit, ProjectKeep,
-    ProjectList, ProjectView, UploadWrite,
+    ProjectList, ProjectView, RestoreRun, UploadWrite,
 };
 use crate::kernel::error::Error;
 
@@ -83,6 +83,7 @@ impl Role {
                 ProjectAdmin::INFO,
                 PeopleManage::INFO,
                 BackupRun::INFO,
+                RestoreRun::INFO,
                 AuditExport::INFO,
                 UploadWrite::INFO,
                 MemberManage::INFO,

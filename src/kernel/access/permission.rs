@@ -140,6 +140,8 @@ permissions! {
     BackupView = "backup.view", Instance, Views;
     /// Make backups and change their schedule.
     BackupRun = "backup.run", Instance, Changes, implies BackupView;
+    /// Bring things back from a backup: a project, a case, a run, the whole instance.
+    RestoreRun = "backup.restore", Instance, Changes, implies BackupView;
     /// Read and check the audit trail.
     AuditView = "audit.view", Instance, Views;
     /// Export what is audited or reveal a secret; leaves an entry.

@@ -6,6 +6,7 @@
 
 mod file;
 mod kit;
+mod past;
 mod purpose;
 mod slots;
 mod vault;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod backups;
+mod drills;
 mod overview;
 
 mod storages;

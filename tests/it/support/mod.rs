@@ -5,6 +5,7 @@ pub mod browser;
 pub mod people;
 
 pub mod program;
+pub mod site;
 
 pub mod small_disk;
 

@@ -112,7 +112,7 @@ impl App {
     }
 }
 
-fn encoded(fields: &[(&str, &str)]) -> String {
+pub(super) fn encoded(fields: &[(&str, &str)]) -> String {
     let word = |text: &str| -> String {
         let byte = |byte: u8| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
@@ -126,6 +126,6 @@ fn encoded(fields: &[(&str, &str)]) -> String {
 }
 
 /// A cookie of the right shape.
-fn padded(name: &str) -> String {
+pub(super) fn padded(name: &str) -> String {
     format!("{:-<43}", name.replace(' ', "-"))
 }

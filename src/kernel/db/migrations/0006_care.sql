@@ -20,4 +20,34 @@ CREATE TABLE upgrades (
   finished_at  INTEGER,
   outcome      TEXT CHECK (outcome IN ('good', 'rolled_back')),
   message      TEXT
+-- Drills: the newest backup of a target brought back beside the instance and proven.
+CREATE TABLE drills (
+  id          INTEGER PRIMARY KEY,
+  cause       TEXT NOT NULL CHECK (cause IN ('schedule', 'person', 'command')),
+  target      TEXT NOT NULL,
+  state       TEXT NOT NULL CHECK (state IN ('running', 'good', 'failed', 'stopped')),
+  started_at  INTEGER NOT NULL,
+  finished_at INTEGER,
+  receipt     INTEGER,                         -- number of the backup
+  rpo_ms      INTEGER,                         -- age of its data when the drill began
+  rto_ms      INTEGER,                         -- from the beginning until everything was proven
+  digest      TEXT,                            -- one hash over all user data in it
+  evidence    TEXT,                            -- the signed record: JSON, see docs/formats/backup.md
+  message     TEXT                             -- why it failed
+) STRICT;
+
+-- Restores of a project, a case or a run into the living instance.
+CREATE TABLE restores (
+  id          INTEGER PRIMARY KEY,
+  target      TEXT NOT NULL,
+  receipt     INTEGER,                         -- number of the backup; NULL: the newest, not yet known
+  what        TEXT NOT NULL,                   -- SHOP, SHOP-C12 or SHOP-R3
+  mode        TEXT NOT NULL CHECK (mode IN ('missing', 'replace')),
+  state       TEXT NOT NULL CHECK (state IN ('reading', 'previewed', 'applying', 'done', 'failed')),
+  author_id   INTEGER,
+  started_at  INTEGER NOT NULL,
+  changed_at  INTEGER NOT NULL,
+  preview     TEXT,                            -- JSON: what would be created, changed, left
+  outcome     TEXT,                            -- JSON: what was
+  message     TEXT                             -- why it failed
 ) STRICT;

@@ -1,0 +1,115 @@
+//! Reading from a target: which backups lie there, and one of them brought back beside the instance.
+
+use super::desk::Desk;
+use crate::keeping::backup::restore::{self, Job};
+use crate::keeping::backup::scratch::{self, Errand, Task};
+use crate::keeping::backup::{Receipt, Scratch};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::layout;
+use crate::kernel::settings::Setting;
+use ed25519_dalek::SigningKey;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where scratch copies are made.
+pub const SCRATCH: Setting = Setting {
+    name: "restore.scratch",
+    default: "",
+    meaning: "Folder for copies of backups that drills and restores bring back; empty for one in the data folder.",
+    check: |text| match text {
+        "" => Ok(()),
+        text => super::schedule::check_folder(Path::new(text)),
+    },
+};
+
+impl Desk {
+    /// The backups of a target that its chain of receipts proves, oldest first. Those past their retention are
+    /// among them: they have a receipt and no data any more.
+    pub async fn receipts(&self, folder: &Path) -> Result<Vec<Receipt>> {
+        let engine = self.engine(folder)?;
+        blocking(move || engine.chain().map(|chain| chain.receipts)).await
+    }
+
+    /// Backups of a target that can be brought back, oldest first.
+    pub async fn restorable(&self, folder: &Path) -> Result<Vec<Receipt>> {
+        let engine = self.engine(folder)?;
+        let listed = blocking(move || engine.list()).await?;
+        let mut receipts: Vec<Receipt> = listed.into_iter().filter_map(|listed| listed.receipt).collect();
+        receipts.sort_by_key(|receipt| receipt.number);
+        Ok(receipts)
+    }
+
+    /// The newest backup that was ever made into a target, or the one of this number.
+    pub async fn receipt(&self, folder: &Path, number: Option<u64>) -> Result<Receipt> {
+        let mut receipts = self.receipts(folder).await?;
+        let newest = receipts.last().map_or(0, |receipt| receipt.number);
+        let wanted = number.unwrap_or(newest);
+        let found = receipts.iter().position(|receipt| receipt.number == wanted);
+        match found {
+            Some(at) => Ok(receipts.swap_remove(at)),
+            None if newest == 0 => {
+                Err(Error::not_found(format!("There is no backup in {}.", folder.display()))
+                    .hint("Make one, or name another target."))
+            }
+            None => Err(Error::not_found(format!("There is no backup {wanted}; the newest is {newest}."))),
+        }
+    }
+
+    /// Brings a backup back beside the instance, or takes the copy that was kept of it.
+    pub async fn scratch(
+        &self,
+        folder: &Path,
+        number: Option<u64>,
+        task: &Arc<Task>,
+    ) -> Result<Arc<Scratch>> {
+        task.stage("Finding the backup", 0);
+        let receipt = self.receipt(folder, number).await?;
+        let target = folder.display().to_string();
+        if let Some(kept) = self.bench.kept(&target, receipt.number) {
+            return Ok(kept);
+        }
+        self.bench.clear();
+        let place = self.scratch_place().await?;
+        let errand = Errand {
+            job: self.reading_job(folder)?,
+            receipt,
+            target,
+            keyring: self.instance.keyring()?.copy(),
+            place,
+        };
+        let (program, task) = (std::env::current_exe().map_err(Error::internal)?, Arc::clone(task));
+        blocking(move || Scratch::open(&program, errand, &task)).await.map(Arc::new)
+    }
+
+    /// Wipes what processes left behind that are gone.
+    pub async fn sweep_scratch(&self) -> Result<usize> {
+        let place = self.scratch_place().await?;
+        blocking(move || scratch::sweep(&place)).await
+    }
+
+    async fn scratch_place(&self) -> Result<PathBuf> {
+        let gate =
+            self.instance.door.job(&super::schedule::MAKER).gate::<crate::kernel::access::BackupRun>(());
+        let chosen = gate.read(|tx| SCRATCH.get(tx)).await?;
+        Ok(if chosen.is_empty() { layout::scratch(&self.instance.data) } else { chosen.into() })
+    }
+
+    fn reading_job(&self, folder: &Path) -> Result<Job> {
+        let keyring = self.instance.keyring()?;
+        if let Some(master) = keyring.backup_master() {
+            return Ok(Job { folder: folder.to_owned(), master: master.clone() });
+        }
+        let public_key = SigningKey::from_bytes(keyring.backup_signing().expose()).verifying_key();
+        restore::find(folder, &keyring.backup_password(), Some(&public_key)).map(|found| found.job)
+    }
+
+    /// Where work goes on when whoever asked for it has left.
+    pub fn go_on(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(work);
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+}
