@@ -3,6 +3,10 @@
 //! Reads `assets/static` and the npm packages that `assets/package-lock.json` pins; writes `$OUT_DIR/static`,
 //! which rust-embed takes, and `$OUT_DIR/assets.rs` with the address of each file. Nothing is fetched but by
 //! `npm ci`, and only when `assets/node_modules` is missing or older than the lock file.
+//! The list of all parts, for whoever must know what a program is made of, comes from `build/parts.rs`.
+
+#[path = "build/parts.rs"]
+mod parts;
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -25,6 +29,7 @@ fn main() {
         println!("cargo::rerun-if-changed={path}");
     }
     fetch_packages();
+    parts::note();
 
     let source = |path: &str| {
         let path = Path::new("assets").join(path);

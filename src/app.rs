@@ -19,11 +19,11 @@ use crate::kernel::options::Options;
 use crate::kernel::secret::Secret;
 use crate::kernel::swap;
 use crate::kernel::time::{Clock, Timestamp};
-use crate::server::Manager;
 use crate::server::listen::{self, Listening, StopOrder};
 use crate::server::stack::Shared;
 use crate::server::status::Status;
 use crate::server::tls::Tls;
+use crate::server::{Manager, sandbox};
 use actix_web::web::Data;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -94,6 +94,7 @@ fn about(options: &Options, started_at: Timestamp, tls: Option<Arc<Tls>>) -> Abo
         started_at,
         address: options.public_url.as_ref().map_or_else(listening, |url| url.as_str().to_owned()),
         certificate: Box::new(certificate),
+        sandbox: sandbox::in_force().map(sandbox::InForce::sentence),
         jobs: table::JOBS.iter().map(|scheduled| (scheduled.job, scheduled.when)).collect(),
     }
 }

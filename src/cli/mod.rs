@@ -11,6 +11,7 @@ mod flags;
 mod health;
 mod key;
 mod output;
+mod papers;
 mod progress;
 mod project;
 mod serve;
@@ -23,6 +24,7 @@ mod user;
 use crate::app::House;
 use crate::kernel::error::Result;
 use crate::kernel::options::Options;
+use crate::server::sandbox;
 use clap::{Parser, Subcommand};
 use flags::Flags;
 use output::Output;
@@ -88,6 +90,14 @@ enum Command {
     Demo(demo::Demo),
     /// Ask a running instance whether it is ready; for containers.
     Health(health::Health),
+    /// Print which version this is, and what it was built of.
+    Version,
+    /// Print the list of all parts of this program, as CycloneDX in JSON.
+    Sbom,
+    /// Write the manual pages of all commands into a folder.
+    Man(papers::Man),
+    /// Print the completions of a shell.
+    Completions(papers::Completions),
     #[command(name = crate::keeping::backup::restore::CHILD, hide = true)]
     RestoreChild,
 }
@@ -95,6 +105,7 @@ enum Command {
 /// Reads the command line and runs it. Exit codes are those of `kernel::error::KINDS`, 0 for success and
 /// 2 for a command line that cannot be understood.
 pub fn main() -> ExitCode {
+    sandbox::keep_memory_private();
     let cli = Cli::parse();
     let output = if cli.json { Output::Json } else { Output::Text };
     match run(cli, output) {
@@ -110,12 +121,18 @@ fn run(cli: Cli, output: Output) -> Result<()> {
     if matches!(cli.command, Command::RestoreChild) {
         return crate::keeping::backup::restore::child(std::io::stdin().lock());
     }
+    if papers::print(&cli.command, output)? {
+        return Ok(());
+    }
     // Outgoing connections take their ciphers from here; nobody has chosen others before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let options = cli.flags.options()?;
+    if let Command::Serve(_) = cli.command {
+        let prepared = serve::prepare(&options)?;
+        return actix_web::rt::System::new().block_on(serve::run(prepared, options));
+    }
     actix_web::rt::System::new().block_on(async move {
         match cli.command {
-            Command::Serve(serve) => serve::run(serve, options).await,
             Command::Upload(upload) => upload::run(upload, output).await,
             Command::Health(health) => health::run(health, &options, output).await,
             Command::Setup(setup) => setup::run(setup, &options, output).await,

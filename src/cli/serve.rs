@@ -2,12 +2,13 @@
 
 use super::{output::say, unlock};
 use crate::app::{self, Running};
+use crate::kernel::durable;
 use crate::kernel::error::Result;
-use crate::kernel::keyring::Unlock;
+use crate::kernel::keyring::{Unlock, make_key_file};
 use crate::kernel::options::Options;
 use crate::kernel::time::Clock;
 use crate::server::listen::StopOrder;
-use crate::server::log;
+use crate::server::{log, sandbox};
 use clap::Args;
 
 /// Starts the instance; makes a new one in an empty data folder.
@@ -16,12 +17,30 @@ use clap::Args;
     testkeep serve --data /var/lib/testkeep --listen 0.0.0.0:8443")]
 pub struct Serve {}
 
-/// Answers until SIGTERM or SIGINT.
-pub async fn run(_: Serve, options: Options) -> Result<()> {
+/// What is settled while there is one thread only.
+pub struct Prepared {
+    unlock: Unlock,
+    is_new: bool,
+}
+
+/// Starts the log, finds what opens the instance, and enters the sandbox: a thread that ran already would stay
+/// outside.
+pub fn prepare(options: &Options) -> Result<Prepared> {
     log::start(&options.log)?;
+    let is_new = !app::is_there(options);
+    let unlock = if is_new { app::unlock(options)? } else { unlock::existing(options)? };
+    if is_new {
+        // Its folder is closed from the next line on.
+        durable::create_folder(&options.data)?;
+        make_key_file(&options.data, &unlock)?;
+    }
+    sandbox::enter(options)?;
+    Ok(Prepared { unlock, is_new })
+}
+
+/// Answers until SIGTERM or SIGINT.
+pub async fn run(Prepared { unlock, is_new }: Prepared, options: Options) -> Result<()> {
     let order = StopOrder::hear()?;
-    let is_new = !app::is_there(&options);
-    let unlock = if is_new { app::unlock(&options)? } else { unlock::existing(&options)? };
     let running = app::start(options, &unlock, Clock::System).await?;
     greet(&running, is_new.then_some(&unlock));
     running.until(order).await;

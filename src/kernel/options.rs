@@ -82,8 +82,23 @@ pub struct Options {
     pub requests_per_second: u32,
     /// Bound of one address at the sign-in.
     pub sign_ins_per_minute: u32,
+    /// Whether the server locks itself in.
+    pub sandbox: Sandboxing,
+    /// Folders below which backups can go while it is locked in.
+    pub backup_roots: Vec<PathBuf>,
     /// What was said and by whom, in the order of `ROWS`.
     pub values: Vec<Value>,
+}
+
+/// Whether the server gives up what it does not need before it answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sandboxing {
+    /// As far as the kernel can.
+    On,
+    /// Not at all.
+    Off,
+    /// Wholly, or it does not start.
+    Require,
 }
 
 /// A certificate and its key, kept by somebody else.
@@ -264,6 +279,8 @@ fn understand(values: Vec<Value>) -> Result<Options> {
             .unwrap_or(limits::REQUESTS_PER_SECOND),
         sign_ins_per_minute: one(said("sign_ins_per_minute"), at_least_one)?
             .unwrap_or(limits::SIGN_INS_PER_MINUTE),
+        sandbox: one(said("sandbox"), sandboxing)?.unwrap_or(Sandboxing::On),
+        backup_roots: list(said("backup_roots"), |word| Some(PathBuf::from(word)))?,
         values: Vec::new(),
     };
     Ok(Options { values, ..options })
@@ -293,6 +310,13 @@ fn yes_or_no(word: &str) -> Option<bool> {
         "yes" | "true" | "on" | "1" => Some(true),
         "no" | "false" | "off" | "0" => Some(false),
         _ => None,
+    }
+}
+
+fn sandboxing(word: &str) -> Option<Sandboxing> {
+    match word {
+        "require" => Some(Sandboxing::Require),
+        word => yes_or_no(word).map(|is_on| if is_on { Sandboxing::On } else { Sandboxing::Off }),
     }
 }
 

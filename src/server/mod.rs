@@ -9,6 +9,7 @@ pub mod log;
 mod notify;
 pub mod openapi;
 mod pace;
+pub mod sandbox;
 pub mod stack;
 pub mod status;
 pub mod table;

@@ -5,9 +5,9 @@ use crate::kernel::hold;
 use crate::kernel::keyring::{SlotKind, default_key_file, slots_of};
 use crate::kernel::layout;
 use crate::kernel::limits;
-use crate::kernel::options::Options;
+use crate::kernel::options::{Options, Sandboxing};
 use crate::kernel::time::{Clock, Timestamp};
-use crate::server::tls;
+use crate::server::{sandbox, tls};
 use rustix::process::{Resource, geteuid, getrlimit};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -28,7 +28,7 @@ pub fn checks(options: &Options) -> Vec<Check> {
         [keyring(&options.data), layout::database(&options.data)].iter().filter_map(|path| secret(path)),
     );
     checks.extend([server(&options.data), key(options), slots(&options.data)]);
-    checks.extend([certificate(options), disk(&options.data), descriptors(), clock()]);
+    checks.extend([certificate(options), disk(&options.data), descriptors(), clock(), locked_in(options)]);
     checks
 }
 
@@ -186,4 +186,33 @@ fn clock() -> Check {
     }
     let to_do = "Set it: codes of the second factor and certificates go by it.";
     Check::bad("clock", format!("It shows {now}."), to_do)
+}
+
+/// What the running server has closed to itself, or what one could close on this machine.
+fn locked_in(options: &Options) -> Check {
+    const ABOUT: &str = "sandbox";
+    if options.sandbox == Sandboxing::Off {
+        return Check::warn(ABOUT, "It is switched off.", "Set the option `sandbox` to on.");
+    }
+    let filtered = hold::holder(&options.data).map(|process| {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        let says = |line: &str| status.lines().any(|found| found.split_whitespace().eq(line.split(' ')));
+        says("NoNewPrivs: 1") && says("Seccomp: 2")
+    });
+    if filtered == Some(false) {
+        return Check::warn(
+            ABOUT,
+            "The running server has not closed dangerous system calls to itself.",
+            "Start it again with the option `sandbox` on, and look at what it logs.",
+        );
+    }
+    match (sandbox::kernel_confines_files(), filtered) {
+        (true, Some(_)) => Check::ok(ABOUT, "The running server is locked in: files and system calls."),
+        (true, None) => Check::ok(ABOUT, "This kernel can lock the server in: files and system calls."),
+        (false, _) => Check::warn(
+            ABOUT,
+            "This kernel has no Landlock, so only system calls are closed, and files are not.",
+            "Leave files to the service manager or the container; Linux 5.13 and newer have Landlock.",
+        ),
+    }
 }

@@ -31,6 +31,8 @@ pub struct About {
     pub address: String,
     /// The certificate in force; none where a proxy does the TLS.
     pub certificate: Box<dyn Fn() -> Option<Certificate> + Send + Sync>,
+    /// What the program has closed to itself; none where the sandbox is off.
+    pub sandbox: Option<&'static str>,
     /// All scheduled work.
     pub jobs: Vec<(&'static Job, When)>,
 }

@@ -5,6 +5,7 @@ use crate::keeping::backups::Health;
 use crate::keeping::trail::Checked;
 use crate::kernel::access::{AuditView, BackupView, Gate, InstanceKeep, InstanceView, PeopleView, Read, Tx};
 use crate::kernel::alarms::{self, Raised};
+use crate::kernel::build;
 use crate::kernel::error::Result;
 use crate::kernel::instance::Instance;
 use crate::kernel::limits;
@@ -15,6 +16,8 @@ use crate::web::layout::{At, Frame};
 use crate::web::respond::{Answer, Page, Redirect};
 use crate::web::routes::{Route, get, post};
 use crate::web::visit::Visit;
+use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::web::Data;
 use askama::Template;
 use serde::Deserialize;
@@ -22,10 +25,12 @@ use std::sync::Arc;
 
 /// The address of the page.
 const PAGE: &str = "/instance";
+/// The list of what the program is made of.
+const PARTS: &str = "/instance/sbom.json";
 
 /// The routes of this slice.
 pub fn routes() -> Vec<Route> {
-    vec![get(PAGE, show), post("/instance/name", rename)]
+    vec![get(PAGE, show), get(PARTS, parts), post("/instance/name", rename)]
 }
 
 #[derive(Template)]
@@ -44,6 +49,7 @@ struct OverviewPage {
     health: Health,
     alarms: Vec<Raised>,
     checked: Option<Checked>,
+    sandbox: Option<&'static str>,
     jobs: Vec<JobLine>,
     typed: String,
     problems: Problems,
@@ -74,6 +80,15 @@ async fn show(
     let parts = Parts { about: about.into_inner(), instance: instance.into_inner() };
     let page = gate.read(move |tx| OverviewPage::of(tx, visit, &parts, None));
     Ok(Page::new(page.await?))
+}
+
+/// Whoever must know what runs here need not ask us.
+async fn parts(gate: Gate<InstanceView>) -> Result<HttpResponse> {
+    gate.admit().await?;
+    let name = format!("attachment; filename=\"testkeep-{}.cdx.json\"", build::VERSION);
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/vnd.cyclonedx+json; version=1.6");
+    Ok(response.insert_header((CONTENT_DISPOSITION, name)).body(build::parts()))
 }
 
 #[derive(Deserialize)]
@@ -135,6 +150,7 @@ impl OverviewPage {
             health: Health::now(tx)?,
             alarms: alarms::open(tx)?,
             checked: Checked::last(tx)?,
+            sandbox: parts.about.sandbox,
             jobs: super::jobs(tx, &parts.about.jobs)?,
             typed,
             problems,

@@ -69,10 +69,7 @@ impl Keyring {
         }
         durable::create_folder(data)?;
         match unlock {
-            Unlock::KeyFile(path) => {
-                refuse_inside(data, path)?;
-                file::create_key(path)?;
-            }
+            Unlock::KeyFile(_) => make_key_file(data, unlock)?,
             Unlock::Kit(_) => {
                 return Err(Error::invalid("A recovery kit cannot be the everyday key of a new instance.")
                     .hint("Choose a key file, a passphrase or a credential; a kit is made along with it."));
@@ -361,6 +358,13 @@ pub fn refuse_inside(data: &Path, key_file: &Path) -> Result<()> {
 }
 
 /// A number of version 4 after RFC 9562.
+/// Makes the key file of a new instance, if that is what opens it and it is not there yet.
+pub fn make_key_file(data: &Path, unlock: &Unlock) -> Result<()> {
+    let Unlock::KeyFile(path) = unlock else { return Ok(()) };
+    refuse_inside(data, path)?;
+    file::create_key(path)
+}
+
 fn random_uuid() -> String {
     let mut bytes = random::bytes::<16>();
     bytes[6] = bytes[6] & 0x0F | 0x40;

@@ -2,5 +2,7 @@
 
 mod admin;
 mod codes;
+mod papers;
+mod sandbox;
 mod stop;
 mod story;

@@ -100,7 +100,9 @@ impl Machine {
     /// The command before its arguments, in an environment that says nothing.
     pub fn command(&self, data: &str) -> Command {
         let mut command = Command::new(PROGRAM);
-        command.env_clear().env("TESTKEEP_DATA", self.path(data)).stdin(Stdio::null());
+        command.env_clear().env("TESTKEEP_DATA", self.path(data));
+        // Backups of tests go where everything of theirs is.
+        command.env("TESTKEEP_BACKUP_ROOTS", self.folder.path()).stdin(Stdio::null());
         command
     }
 

@@ -1,0 +1,88 @@
+//! The sandbox: what the server gives up for good before it answers, so that a flaw in it reaches less.
+//!
+//! Files by Landlock, system calls by seccomp, new privileges not at all. It holds for the whole process and
+//! its children, cannot be taken off, and comes on top of what a service manager or a container does. Entered by
+//! the command `serve` while there is one thread only; tests that start a server inside themselves have none.
+
+mod calls;
+mod files;
+
+use crate::kernel::error::{Error, Result};
+use crate::kernel::options::{Options, Sandboxing};
+use crate::kernel::reach;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use std::sync::OnceLock;
+use tracing::{info, warn};
+
+pub use files::kernel_confines_files;
+
+static IN_FORCE: OnceLock<InForce> = OnceLock::new();
+
+/// What this process has given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InForce {
+    /// Whether Landlock confines the files; an old kernel has none.
+    pub files: bool,
+    /// Whether seccomp refuses system calls that no server needs.
+    pub calls: bool,
+}
+
+impl InForce {
+    /// As people read it.
+    pub fn sentence(self) -> &'static str {
+        match (self.files, self.calls) {
+            (true, true) => "Files outside of its own and dangerous system calls are closed to it.",
+            (true, false) => {
+                "Files outside of its own are closed to it; this kernel filters no system calls."
+            }
+            (false, true) => {
+                "Dangerous system calls are closed to it; this kernel has no Landlock for files."
+            }
+            (false, false) => "This kernel offers none.",
+        }
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_whole(self) -> bool {
+        self.files && self.calls
+    }
+}
+
+/// What is in force in this process; none if the sandbox was never entered.
+pub fn in_force() -> Option<InForce> {
+    IN_FORCE.get().copied()
+}
+
+/// Keys are in memory, so no dump of it may reach a disk and no neighbour may look into it.
+pub fn keep_memory_private() {
+    // Where the system refuses, it has a reason that is stronger than ours, and the service says LimitCORE=0.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// Closes everything that a server with these options does not need.
+///
+/// Errors: `Busy` if all of it is required and the kernel lacks a part.
+pub fn enter(options: &Options) -> Result<()> {
+    if options.sandbox == Sandboxing::Off {
+        info!("the sandbox is switched off");
+        return Ok(());
+    }
+    // The most of it: what is opened from here on is checked against the files that are allowed now.
+    let files = files::close(options)?;
+    let calls = calls::close();
+    let in_force = InForce { files, calls: calls.is_ok() };
+    if let Err(reason) = &calls {
+        warn!(reason, "system calls are not filtered");
+    }
+    if options.sandbox == Sandboxing::Require && !in_force.is_whole() {
+        return Err(Error::busy("The sandbox is required, and this kernel cannot build all of it.")
+            .hint(format!("{} Set `sandbox` to `on` to go on with what there is.", in_force.sentence())));
+    }
+    if files {
+        reach::ends_at(files::writable_roots(options));
+    }
+    info!(files, calls = in_force.calls, "sandbox: {}", in_force.sentence());
+    let _ = IN_FORCE.set(in_force);
+    Ok(())
+}
