@@ -16,6 +16,7 @@ use crate::kernel::error::Result;
 use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
 use crate::kernel::options::Options;
+use crate::kernel::restart::{Ended, Restart};
 use crate::kernel::secret::Secret;
 use crate::kernel::swap;
 use crate::kernel::time::{Clock, Timestamp};
@@ -26,6 +27,7 @@ use crate::server::tls::Tls;
 use crate::server::{Manager, sandbox};
 use actix_web::web::Data;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -43,6 +45,7 @@ pub struct Running {
     status: Data<Status>,
     listening: Listening,
     tasks: Vec<JoinHandle<()>>,
+    restart: Arc<Restart>,
     held: Held,
 }
 
@@ -65,17 +68,20 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let addresses = options.listen.clone();
     let desk = Arc::new(Desk::new(Arc::clone(&house.instance)));
     desk.sweep_scratch().await?;
+    let restart = Arc::<Restart>::default();
     let about = about(&options, started_at, tls.clone());
     let shared = Shared::new(house.instance.door.clone(), status.clone(), options)
         .hand_out(Arc::clone(&house.instance))
         .hand_out(Arc::clone(&desk))
+        .hand_out(Arc::clone(&restart))
         .hand_out(Arc::new(about))
         .hand_out(Arc::new(kit));
     let listening = Listening::start(&addresses, shared, tls.as_ref())?;
     let mut tasks = vec![tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];
     tasks.extend(tls.clone().map(|tls| tokio::spawn(tls.watch())));
     let jobs = Jobs::start(house.instance.door.clone(), table::JOBS, Arc::clone(&desk)).await?;
-    let running = Running { house, setup_code: code, desk, jobs, tls, status, listening, tasks, held };
+    let running =
+        Running { house, setup_code: code, desk, jobs, tls, status, listening, tasks, restart, held };
     info!(url = running.url(), fingerprint = running.fingerprint(), "answering at {}", running.url());
     Manager.ready();
     Ok(running)
@@ -121,15 +127,34 @@ impl Running {
         self.status.requests_under_way()
     }
 
-    /// Goes on until the order to stop is given, then stops.
-    pub async fn until(self, mut order: StopOrder) {
-        order.given().await;
-        self.stop().await;
+    /// Goes on until an order is given or a part wishes for a restart, then stops. Says what comes next.
+    pub async fn until(self, mut order: StopOrder) -> Ended {
+        let ended = tokio::select! {
+            ended = order.given() => ended,
+            () = self.restart.wished() => Ended::ToRestart,
+        };
+        if ended == Ended::Stopped {
+            self.stop().await;
+            return ended;
+        }
+        Manager.restarting();
+        // Whoever asks us to stop meanwhile must not meet a server that begins anew.
+        let (mut finishing, mut last) = (pin!(self.finish()), ended);
+        loop {
+            tokio::select! {
+                () = &mut finishing => return last,
+                ended = order.given() => last = ended,
+            }
+        }
     }
 
     /// Finishes the requests that have begun and the changes that wait, then lets the folder go.
     pub async fn stop(self) {
         Manager.stopping();
+        self.finish().await;
+    }
+
+    async fn finish(self) {
         self.listening.stop(&self.status).await;
         self.jobs.stop().await;
         self.desk.close().await;

@@ -1,24 +1,32 @@
 //! `testkeep serve`: starts the instance and answers until it is asked to stop.
 
+mod again;
+
 use super::{output::say, unlock};
 use crate::app::{self, Running};
 use crate::kernel::durable;
 use crate::kernel::error::Result;
 use crate::kernel::keyring::{Unlock, make_key_file};
 use crate::kernel::options::Options;
+use crate::kernel::restart::Ended;
 use crate::kernel::time::Clock;
 use crate::server::listen::StopOrder;
 use crate::server::{log, sandbox};
+use again::Program;
 use clap::Args;
 
 /// Starts the instance; makes a new one in an empty data folder.
 #[derive(Args, Debug)]
-#[command(after_help = "It answers until SIGTERM or Ctrl-C, finishes what has begun, and ends with 0.\n\n  \
-    testkeep serve --data /var/lib/testkeep --listen 0.0.0.0:8443")]
+#[command(
+    after_help = "It answers until SIGTERM or Ctrl-C, finishes what has begun, and ends with 0. At SIGHUP it \
+    begins anew, with the program that lies at its place then.\n\n  \
+    testkeep serve --data /var/lib/testkeep --listen 0.0.0.0:8443"
+)]
 pub struct Serve {}
 
 /// What is settled while there is one thread only.
 pub struct Prepared {
+    program: Program,
     unlock: Unlock,
     is_new: bool,
 }
@@ -27,6 +35,8 @@ pub struct Prepared {
 /// outside.
 pub fn prepare(options: &Options) -> Result<Prepared> {
     log::start(&options.log)?;
+    // Before anything else: an upgrade may put another file in its place while this one runs.
+    let program = Program::at_its_place()?;
     let is_new = !app::is_there(options);
     let unlock = if is_new { app::unlock(options)? } else { unlock::existing(options)? };
     if is_new {
@@ -35,16 +45,18 @@ pub fn prepare(options: &Options) -> Result<Prepared> {
         make_key_file(&options.data, &unlock)?;
     }
     sandbox::enter(options)?;
-    Ok(Prepared { unlock, is_new })
+    Ok(Prepared { program, unlock, is_new })
 }
 
 /// Answers until SIGTERM or SIGINT.
-pub async fn run(Prepared { unlock, is_new }: Prepared, options: Options) -> Result<()> {
+pub async fn run(Prepared { program, unlock, is_new }: Prepared, options: Options) -> Result<()> {
     let order = StopOrder::hear()?;
     let running = app::start(options, &unlock, Clock::System).await?;
     greet(&running, is_new.then_some(&unlock));
-    running.until(order).await;
-    Ok(())
+    match running.until(order).await {
+        Ended::Stopped => Ok(()),
+        Ended::ToRestart => Err(program.begin_anew(&unlock)),
+    }
 }
 
 /// What a person at the terminal needs to go on: on stdout, apart from the log.

@@ -7,6 +7,7 @@ use super::tls::Tls;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
 use crate::kernel::options::Options;
+use crate::kernel::restart::Ended;
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
@@ -107,20 +108,35 @@ pub fn speaks_cleartext(options: &Options) -> Result<bool> {
 pub struct StopOrder {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl StopOrder {
     /// Hears from here on: make it before anybody can know that we answer, or an early order would end us at once.
     pub fn hear() -> Result<StopOrder> {
         let hear = |kind| signal(kind).map_err(Error::internal);
-        Ok(StopOrder { terminate: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? })
+        Ok(StopOrder {
+            terminate: hear(SignalKind::terminate())?,
+            interrupt: hear(SignalKind::interrupt())?,
+            hang_up: hear(SignalKind::hangup())?,
+        })
     }
 
     /// Waits for it.
-    pub async fn given(&mut self) {
+    pub async fn given(&mut self) -> Ended {
         tokio::select! {
-            _ = self.terminate.recv() => info!("asked to stop by SIGTERM"),
-            _ = self.interrupt.recv() => info!("asked to stop by SIGINT"),
+            _ = self.terminate.recv() => {
+                info!("asked to stop by SIGTERM");
+                Ended::Stopped
+            }
+            _ = self.interrupt.recv() => {
+                info!("asked to stop by SIGINT");
+                Ended::Stopped
+            }
+            _ = self.hang_up.recv() => {
+                info!("asked to begin anew by SIGHUP");
+                Ended::ToRestart
+            }
         }
     }
 }

@@ -20,6 +20,14 @@ impl Manager {
         tell(&[NotifyState::Stopping]);
     }
 
+    /// We finish what is under way and begin anew in the same process; `ready` ends it.
+    pub fn restarting(&self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => tell(&[NotifyState::Reloading, now]),
+            Err(_) => tell(&[NotifyState::Reloading]),
+        }
+    }
+
     /// Says for ever that we are alive, as long as the database reads and commits. Ends at once when no service
     /// manager wants to know.
     pub async fn keep_alive(door: Door) {

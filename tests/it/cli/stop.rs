@@ -1,8 +1,9 @@
 //! SIGTERM to the real program: what has begun is finished, then it ends with 0.
 
 use super::story::{get, post};
-use crate::support::program::Machine;
+use crate::support::program::{Machine, Server};
 use futures_util::stream;
+use rustix::process::Signal;
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -60,4 +61,64 @@ async fn under_way(client: &reqwest::Client, metrics: &str) -> u64 {
     let text = client.get(metrics).send().await.unwrap().text().await.unwrap();
     let line = text.lines().find(|line| line.starts_with("testkeep_requests_under_way ")).unwrap();
     line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// A port that is free at this moment.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until the counters of the old program are gone.
+async fn answers_anew(client: &reqwest::Client, server: &Server) {
+    for _ in 0..600 {
+        if let Ok(answer) = client.get(server.at("/metrics")).send().await
+            && answer.status().is_success()
+            && !answer.text().await.unwrap().contains("testkeep_requests_total{")
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the server did not begin anew");
+}
+
+async fn begins_anew(machine: &Machine, command: std::process::Command) {
+    let server = Server::start(command);
+    let client = machine.client("data");
+    assert!(client.get(server.at("/healthz")).send().await.unwrap().status().is_success());
+    server.signal(Signal::HUP);
+    answers_anew(&client, &server).await;
+    // Its number is the old one: this is the child that was started.
+    server.stop();
+}
+
+#[actix_web::test]
+async fn a_server_begins_anew_at_sighup_in_the_same_process() {
+    let machine = Machine::claimed();
+    let mut command = machine.command("data");
+    command.args(["serve", "--log", "warn", "--listen", &format!("127.0.0.1:{}", free_port())]);
+    begins_anew(&machine, command).await;
+}
+
+#[actix_web::test]
+async fn a_server_that_a_passphrase_opened_opens_again_without_anybody_at_the_terminal() {
+    let machine = Machine::new();
+    machine.write("words", "six words that nobody found in books");
+    let serve = format!(
+        "exec \"$0\" serve --log warn --listen 127.0.0.1:{} --passphrase-fd 3 3<'{}'",
+        free_port(),
+        machine.text("words")
+    );
+    let program = machine.command("data");
+    let mut command = std::process::Command::new("sh");
+    command.env("TESTKEEP_DATA", machine.path("data")).arg("-c").arg(serve).arg(program.get_program());
+    begins_anew(&machine, command).await;
+}
+
+#[actix_web::test]
+async fn a_server_that_is_asked_to_stop_while_it_begins_anew_stops() {
+    let machine = Machine::claimed();
+    let server = machine.serve();
+    server.signal(Signal::HUP);
+    server.stop();
 }
