@@ -20,6 +20,8 @@ CREATE TABLE upgrades (
   finished_at  INTEGER,
   outcome      TEXT CHECK (outcome IN ('good', 'rolled_back')),
   message      TEXT
+) STRICT;
+
 -- Drills: the newest backup of a target brought back beside the instance and proven.
 CREATE TABLE drills (
   id          INTEGER PRIMARY KEY,
