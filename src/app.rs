@@ -11,6 +11,7 @@ pub use house::{House, is_there, unlock};
 use crate::exchange::uploads::{self, Leftover};
 use crate::jobs::{Jobs, table};
 use crate::keeping::backups::Desk;
+use crate::keeping::keys::Keeper;
 use crate::keeping::overview::{About, Certificate};
 use crate::kernel::error::Result;
 use crate::kernel::hold::{self, Held};
@@ -80,6 +81,7 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let mut tasks = vec![tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];
     tasks.extend(tls.clone().map(|tls| tokio::spawn(tls.watch())));
     let jobs = Jobs::start(house.instance.door.clone(), table::JOBS, Arc::clone(&desk)).await?;
+    tasks.push(tokio::spawn(Keeper::new(Arc::clone(&desk)).watch()));
     let running =
         Running { house, setup_code: code, desk, jobs, tls, status, listening, tasks, restart, held };
     info!(url = running.url(), fingerprint = running.fingerprint(), "answering at {}", running.url());

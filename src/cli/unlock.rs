@@ -2,7 +2,7 @@
 
 use crate::app::{self, House};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::keyring::{RecoverySecret, SlotKind, Unlock, slots_of};
+use crate::kernel::keyring::{RecoverySecret, SharedSecret, SlotKind, Unlock, slots_of};
 use crate::kernel::limits;
 use crate::kernel::options::Options;
 use crate::kernel::secret::Secret;
@@ -61,6 +61,17 @@ pub fn kit_in(file: &Path) -> Result<RecoverySecret> {
     let opened = File::open(file).map_err(unreadable)?;
     opened.take(limits::KIT_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
     RecoverySecret::parse(&text)
+}
+
+/// What enough shares give, out of their printed pages or one on each line.
+pub fn shares_in(file: &Path) -> Result<SharedSecret> {
+    let unreadable = |cause: std::io::Error| {
+        Error::not_found(format!("The file of shares {} cannot be read: {cause}.", file.display()))
+    };
+    let mut text = zeroize::Zeroizing::new(String::new());
+    let opened = File::open(file).map_err(unreadable)?;
+    opened.take(limits::KIT_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    SharedSecret::parse(&text)
 }
 
 /// The secret of a recovery kit, as somebody types it.

@@ -61,6 +61,10 @@ alarms! {
     DrillFailed = "drill_failed", "A backup did not come back", Danger, "/instance/backups/drills";
     /// No drill was good for twice the time between two.
     DrillMissed = "drill_missed", "A drill was missed", Warning, "/instance/backups/drills";
+    /// A key is past its time; the subject is its kind.
+    KeyOld = "key_old", "A key is old", Warning, "/instance/keys";
+    /// An exchange of a key failed or does not go on; the subject is its kind.
+    KeyChangeStuck = "key_change_stuck", "A key could not be exchanged", Warning, "/instance/keys";
 }
 
 /// How heavy an alarm weighs.

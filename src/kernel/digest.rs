@@ -45,6 +45,7 @@ pub const OWN_TABLES: &[&str] = &[
     "upgrades",
     "drills",
     "restores",
+    "key_changes",
     "migrations",
 ];
 

@@ -5,14 +5,17 @@
 use super::access::{Door, Shell, Tuning};
 use super::blobs::Blobs;
 use super::db::migrate::Holding;
+use super::durable::trouble;
 use super::error::{Error, Result};
 use super::hold::Held;
-use super::keyring::{Keyring, RecoveryKit, Unlock};
+use super::keyring::{Keyring, Purpose, RecoveryKit, Unlock};
 use super::layout;
 use super::secret::Secret;
 use super::time::Clock;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// An instance that is open.
 pub struct Instance {
@@ -23,10 +26,12 @@ pub struct Instance {
     /// Its encrypted files.
     pub blobs: Blobs,
     keyring: Mutex<Keyring>,
+    clock: Clock,
 }
 
 impl Instance {
-    /// Opens the instance in a data folder.
+    /// Opens the instance in a data folder. Finds out which key its database has, should a change of it have
+    /// been cut off.
     pub fn open(data: &Path, unlock: &Unlock, clock: Clock) -> Result<(Instance, Shell)> {
         Instance::open_with(data, unlock, clock, &Tuning::default())
     }
@@ -38,9 +43,18 @@ impl Instance {
     }
 
     fn open_with(data: &Path, unlock: &Unlock, clock: Clock, tuning: &Tuning) -> Result<(Instance, Shell)> {
-        let keyring = Keyring::open(data, unlock)?;
-        let (door, shell) = Door::open(&layout::database(data), keyring.keys(), clock, tuning)?;
-        Instance::of(data, keyring, door).map(|instance| (instance, shell))
+        let mut keyring = Keyring::open(data, unlock)?;
+        let database = layout::database(data);
+        let generation = Door::which(&database, &keyring.database_keys())?;
+        if keyring.settle_database(generation, clock.now()) {
+            let _lock = held(data)?;
+            keyring = keyring.reread(data)?;
+            if keyring.settle_database(generation, clock.now()) {
+                keyring.save(data)?;
+            }
+        }
+        let (door, shell) = Door::open(&database, keyring.keys(), clock.clone(), tuning)?;
+        Instance::of(data, keyring, door, clock).map(|instance| (instance, shell))
     }
 
     /// Opens a copy of an instance, such as one from a backup, with keys that were found for it.
@@ -52,13 +66,14 @@ impl Instance {
     /// Makes a new instance in an empty folder, with the kit that recovers it. Shown once: print it.
     pub fn create(data: &Path, unlock: &Unlock, clock: Clock) -> Result<(Instance, Shell, RecoveryKit)> {
         let (keyring, kit) = Keyring::create(data, unlock, clock.now())?;
-        let (door, shell) = Door::create(&layout::database(data), keyring.keys(), clock, &Tuning::default())?;
-        Instance::of(data, keyring, door).map(|instance| (instance, shell, kit))
+        let database = layout::database(data);
+        let (door, shell) = Door::create(&database, keyring.keys(), clock.clone(), &Tuning::default())?;
+        Instance::of(data, keyring, door, clock).map(|instance| (instance, shell, kit))
     }
 
-    fn of(data: &Path, keyring: Keyring, door: Door) -> Result<Instance> {
+    fn of(data: &Path, keyring: Keyring, door: Door, clock: Clock) -> Result<Instance> {
         let blobs = Blobs::open(&layout::blobs(data), keyring.blobs())?;
-        Ok(Instance { data: data.to_owned(), door, blobs, keyring: Mutex::new(keyring) })
+        Ok(Instance { data: data.to_owned(), door, blobs, keyring: Mutex::new(keyring), clock })
     }
 
     /// The keyring as it is on the disk now: another process may have added a way to open it.
@@ -68,21 +83,40 @@ impl Instance {
         Ok(keyring)
     }
 
-    /// Changes the keyring and stores it.
+    /// Changes the keyring, stores it, and takes its keys into use. One process at a time.
     pub fn change_keyring<T>(&self, with: impl FnOnce(&mut Keyring) -> Result<T>) -> Result<T> {
+        let _lock = held(&self.data)?;
         let mut keyring = self.keyring()?;
         let value = with(&mut keyring)?;
         keyring.save(&self.data)?;
+        self.door.use_keys(keyring.keys());
+        self.blobs.use_keys(keyring.blobs());
         Ok(value)
+    }
+
+    /// Moves the database to a new key. The keyring knows it before the file has it, so that whatever happens
+    /// in between, the instance opens.
+    pub async fn rekey_database(self: &Arc<Self>) -> Result<()> {
+        let (key, generation) = self.change_keyring(|keyring| {
+            let key = keyring.prepare_database(self.clock.now());
+            Ok((key, keyring.pending_database().unwrap_or_default()))
+        })?;
+        let own = Arc::clone(self);
+        let settle = move || {
+            own.change_keyring(|keyring| {
+                keyring.settle_database(generation, own.clock.now());
+                Ok(())
+            })
+        };
+        self.door.rekey(key, settle).await
     }
 
     /// Seals a small secret that is to lie in the database. `about` says whose it is and must be given again.
     pub fn seal(&self, about: &str, plain: &[u8]) -> Result<Vec<u8>> {
-        let mut keyring = self.keyring()?;
-        if keyring.make_vault() {
-            keyring.save(&self.data)?;
+        if self.keyring()?.generation(Purpose::Vault) == 0 {
+            self.change_keyring(|keyring| Ok(keyring.make_vault(self.clock.now())))?;
         }
-        keyring.seal(about, plain).ok_or_else(|| Error::internal("the vault has no key"))
+        self.keyring()?.seal(about, plain).ok_or_else(|| Error::internal("the vault has no key"))
     }
 
     /// A secret that `seal` sealed.
@@ -93,4 +127,13 @@ impl Instance {
                 .hint("Enter it again.")
         })
     }
+}
+
+/// Keeps other processes from changing the keyring meanwhile.
+fn held(data: &Path) -> Result<File> {
+    let path = layout::keyring_lock(data);
+    let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(|cause| trouble("open", &path, cause))?;
+    file.lock().map_err(|cause| trouble("lock", &path, cause))?;
+    Ok(file)
 }

@@ -20,6 +20,11 @@ pub fn keyring(data: &Path) -> PathBuf {
     data.join(KEYRING_FILE)
 }
 
+/// What a process holds while it changes the keyring.
+pub fn keyring_lock(data: &Path) -> PathBuf {
+    data.join("keyring.lock")
+}
+
 /// The database of the instance in this data folder.
 pub fn database(data: &Path) -> PathBuf {
     data.join(DATABASE_FILE)

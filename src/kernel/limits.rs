@@ -372,3 +372,19 @@ pub const ALARMS_SHOWN: i64 = 100;
 pub const COPY_PAGES_A_STEP: i32 = i32::MAX;
 /// Bytes that must be free beyond twice the database before its schema changes.
 pub const UPGRADE_SPARE_BYTES: u64 = 64 * 1024 * 1024;
+/// Shares of an instance that can be printed.
+pub const SHARES_MAX: u8 = 16;
+/// How long a reader waits for the new key while the database moves to it: the moment after the commit.
+pub const KEY_EXCHANGE_WAIT_MAX: Duration = Duration::from_secs(20);
+/// Time between two tries of such a reader.
+pub const KEY_EXCHANGE_LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Time between two looks at what exchanges of keys were ordered.
+pub const KEYS_LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Tries to empty the log of the database after it has moved to another key, before others may go on.
+pub const KEYS_LOG_TRIES: usize = 50;
+/// Exchanges of keys on a page.
+pub const KEY_CHANGES_SHOWN: i64 = 20;
+/// How long an exchange of a key may wait before somebody should look.
+pub const KEY_CHANGE_STUCK_MS: i64 = 24 * 3_600_000;
+/// Bytes of attached files that are encrypted anew in a second at most.
+pub const BLOB_REKEY_BYTES_PER_SECOND: u64 = 64 << 20;

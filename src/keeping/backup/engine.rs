@@ -14,6 +14,7 @@ use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::secret::Secret;
 use bytesize::ByteSize;
+use ed25519_dalek::SigningKey;
 use jiff::tz::TimeZone;
 use rustic_core::repofile::{MasterKey, SnapshotFile};
 use rustic_core::{
@@ -46,6 +47,8 @@ pub struct Engine {
     /// Opening by password costs scrypt (128 MiB, about a second); by master key nothing.
     master: Mutex<Option<MasterKey>>,
     pub(super) identity: Identity,
+    /// Keys that took the place of that of the identity, the newest last.
+    successors: Vec<SigningKey>,
     receipts: PathBuf,
 }
 
@@ -95,7 +98,13 @@ impl Engine {
     ) -> Engine {
         // One that cannot be read is as good as none: the password opens the same repository.
         let master = Mutex::new(master.and_then(|json| serde_json::from_slice(json.expose()).ok()));
-        Engine { target, password, master, identity, receipts: receipts.to_owned() }
+        Engine { target, password, master, identity, successors: Vec::new(), receipts: receipts.to_owned() }
+    }
+
+    /// Signs with the last of these keys, as soon as a receipt has vouched for it.
+    pub fn signing_later_with(mut self, successors: Vec<SigningKey>) -> Engine {
+        self.successors = successors;
+        self
     }
 
     /// Creates the repository unless it is there. Gives the master key for the key ring: with it
@@ -163,8 +172,11 @@ impl Engine {
             blobs_missing: source.blobs_missing,
             finished_at: now().to_string(),
             previous: String::new(),
+            next_key: None,
         };
-        let receipt = chain.append(receipt, self.target.storage(), &self.identity.signing)?;
+        let keys: Vec<SigningKey> =
+            [&self.identity.signing].into_iter().chain(&self.successors).cloned().collect();
+        let receipt = chain.append(receipt, self.target.storage(), &keys)?;
         let (number, bytes, added) = (receipt.number, receipt.bytes, receipt.bytes_added);
         let elapsed_ms = (now() - start).get_milliseconds();
         info!(receipt = number, bytes, bytes_added = added, elapsed_ms, "made backup {number}");

@@ -55,6 +55,9 @@ pub struct Receipt {
     pub finished_at: String,
     /// SHA-256 of the previous receipt's file; empty for the first.
     pub previous: String,
+    /// The public key by which the receipts after this one are signed, 64 hex digits, when it changes here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_key: Option<String>,
 }
 
 /// The signed text travels as it was signed: writing it anew could change a byte.
@@ -73,6 +76,8 @@ pub struct Chain {
     lost_at_home: Vec<u64>,
     /// In order, verified.
     pub receipts: Vec<Receipt>,
+    /// The key by which the next receipt must be signed.
+    in_force: VerifyingKey,
 }
 
 impl Chain {
@@ -97,8 +102,9 @@ impl Chain {
         };
         let (lost_at_target, lost_at_home) = (lost(&own, &theirs), lost(&theirs, &own));
         theirs.extend(own);
-        let receipts = verify(&theirs, key)?;
-        Ok(Chain { home: home.map(Path::to_owned), stored: theirs, lost_at_target, lost_at_home, receipts })
+        let (receipts, in_force) = verify(&theirs, key)?;
+        let home = home.map(Path::to_owned);
+        Ok(Chain { home, stored: theirs, lost_at_target, lost_at_home, receipts, in_force })
     }
 
     /// The receipt of a snapshot, if it has one.
@@ -115,17 +121,24 @@ impl Chain {
     }
 
     /// Fills in number and link, signs, and stores at the target first, then at home. Copies that
-    /// one side has lost are written there again.
+    /// one side has lost are written there again. The last of the keys is to be in force from the
+    /// next receipt on.
     pub(super) fn append(
         &mut self,
         receipt: Receipt,
         target: &dyn Storage,
-        key: &SigningKey,
+        keys: &[SigningKey],
     ) -> Result<Receipt> {
+        let key = keys.iter().find(|key| key.verifying_key() == self.in_force).ok_or_else(|| {
+            Error::conflict("The receipts there were last signed by a key that this instance does not have.")
+                .hint("The key ring may be older than the repository. Bring the newer one back, or use an empty place.")
+        })?;
+        let next = keys.last().map(SigningKey::verifying_key).filter(|next| *next != self.in_force);
         let last = self.stored.last_key_value();
         let number = last.map_or(1, |(number, _)| number + 1);
         let previous = last.map(|(_, bytes)| sha256(bytes)).unwrap_or_default();
-        let receipt = Receipt { number, previous, ..receipt };
+        let next_key = next.map(|next| HEXLOWER.encode(next.as_bytes()));
+        let receipt = Receipt { number, previous, next_key, ..receipt };
         let body = serde_json::to_string(&receipt).map_err(Error::internal)?;
         let signature = HEXLOWER.encode(&key.sign(body.as_bytes()).to_bytes());
         let sealed = serde_json::to_vec_pretty(&Sealed { body, signature }).map_err(Error::internal)?;
@@ -141,17 +154,19 @@ impl Chain {
                 durable::replace(&home.join(name_of(number)), &self.stored[&number])?;
             }
         }
+        self.in_force = next.unwrap_or(self.in_force);
         self.receipts.push(receipt.clone());
         Ok(receipt)
     }
 }
 
-fn verify(stored: &BTreeMap<u64, Bytes>, key: &VerifyingKey) -> Result<Vec<Receipt>> {
+/// The receipts, each signed by the key that the ones before it lead to, and the key that is next.
+fn verify(stored: &BTreeMap<u64, Bytes>, first: &VerifyingKey) -> Result<(Vec<Receipt>, VerifyingKey)> {
     let wrong = |what: String| {
         Error::invalid(what)
             .hint("The receipts were changed or some are lost. Delete nothing, and find out why.")
     };
-    let (mut receipts, mut previous) = (Vec::new(), String::new());
+    let (mut receipts, mut previous, mut key) = (Vec::new(), String::new(), *first);
     for (expected, (&number, bytes)) in (1..).zip(stored) {
         if number != expected {
             return Err(wrong(format!("Receipt {expected} is missing from the chain.")));
@@ -169,10 +184,14 @@ fn verify(stored: &BTreeMap<u64, Bytes>, key: &VerifyingKey) -> Result<Vec<Recei
         if receipt.previous != previous {
             return Err(wrong(format!("Receipt {number} does not follow the one before it.")));
         }
+        if let Some(next) = &receipt.next_key {
+            let bytes = HEXLOWER.decode(next.as_bytes()).say(unreadable)?;
+            key = VerifyingKey::try_from(bytes.as_slice()).say(unreadable)?;
+        }
         previous = sha256(bytes);
         receipts.push(receipt);
     }
-    Ok(receipts)
+    Ok((receipts, key))
 }
 
 fn name_of(number: u64) -> String {

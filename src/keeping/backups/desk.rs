@@ -36,7 +36,7 @@ pub struct Desk {
 type Current = Arc<Mutex<Option<Arc<Ledger>>>>;
 
 /// The right to make the one backup of this moment; passes on when it is dropped.
-struct Turn {
+pub struct Turn {
     current: Current,
     ledger: Arc<Ledger>,
 }
@@ -129,6 +129,13 @@ impl Desk {
         Ok(id)
     }
 
+    /// Keeps backups from beginning until what it gives is dropped.
+    ///
+    /// Errors: `Conflict` while one is being made.
+    pub fn pause(&self) -> Result<Turn> {
+        self.take_turn()
+    }
+
     fn take_turn(&self) -> Result<Turn> {
         let mut current = self.current.lock().expect("nobody panics while holding it");
         if current.is_some() {
@@ -218,6 +225,8 @@ impl Desk {
     pub(super) fn engine(&self, folder: &Path) -> Result<Engine> {
         let folder = outside(&self.instance.data, folder)?;
         let keyring = self.instance.keyring()?;
+        let successors = keyring.backup_signing_successors();
+        let successors = successors.iter().map(|seed| SigningKey::from_bytes(seed.expose())).collect();
         let identity = Identity {
             instance: keyring.uuid().to_owned(),
             host: HOST.to_owned(),
@@ -229,7 +238,8 @@ impl Desk {
             keyring.backup_master(),
             identity,
             &layout::receipts(&self.instance.data),
-        ))
+        )
+        .signing_later_with(successors))
     }
 }
 

@@ -9,10 +9,10 @@ use std::sync::Arc;
 /// What a request presents. It proves nothing until a transaction has looked it up.
 #[derive(Clone)]
 pub(super) enum Credential {
-    /// Keyed digest of a token.
-    Token([u8; 32]),
-    /// Keyed digest of a session cookie.
-    Session([u8; 32]),
+    /// Keyed digests of a token: under the key in use, then under those before it.
+    Token(Vec<[u8; 32]>),
+    /// Keyed digests of a session cookie, in the same order.
+    Session(Vec<[u8; 32]>),
     /// Nobody yet: may sign in or claim the instance, and nothing else.
     Visitor,
     Operator,

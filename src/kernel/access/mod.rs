@@ -22,10 +22,11 @@ pub use tx::{InProject, Read, Tx, Write};
 
 pub use super::db::pin::{Pin, ReadAt};
 pub use super::db::{Tuning, open::DatabaseKey};
+pub use lookup::restamp;
 
 use super::audit::chain::{self, Link};
-use super::audit::{Audited, ChainKey};
-use super::db::Database;
+use super::audit::{Audited, ChainKey, ChainKeys};
+use super::db::{Database, exchange};
 use super::error::Result;
 use super::limits;
 use super::time::Clock;
@@ -37,7 +38,7 @@ use rusqlite::Connection;
 use sha2::Sha256;
 use std::marker::PhantomData;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use zeroize::Zeroize as _;
 
@@ -46,15 +47,25 @@ use zeroize::Zeroize as _;
 pub struct Keys {
     /// Encrypts the database file.
     pub database: DatabaseKey,
-    /// Binds the entries of the audit trail to each other.
-    pub chain: ChainKey,
+    /// Bind the entries of the audit trail to each other, by generation.
+    pub chain: ChainKeys,
     /// Turns tokens and cookies into the digests that are stored.
     pub tokens: [u8; 32],
+    /// What it was before: what was given out then still holds.
+    pub tokens_before: Vec<[u8; 32]>,
+}
+
+impl Keys {
+    /// The keys of an instance in which none was ever exchanged.
+    pub fn new(database: DatabaseKey, chain: ChainKey, tokens: [u8; 32]) -> Keys {
+        Keys { database, chain: ChainKeys::from([(1, chain)]), tokens, tokens_before: Vec::new() }
+    }
 }
 
 impl Drop for Keys {
     fn drop(&mut self) {
         self.tokens.zeroize();
+        self.tokens_before.zeroize();
     }
 }
 
@@ -65,7 +76,7 @@ pub struct Door(Arc<House>);
 /// What every gate of an instance shares.
 pub(in crate::kernel) struct House {
     database: Database,
-    pub(in crate::kernel) keys: Keys,
+    keys: RwLock<Keys>,
     clock: Clock,
     denials: Denials,
     presence: Presence,
@@ -88,6 +99,7 @@ impl Door {
 
     fn hang(database: Database, keys: Keys, clock: Clock, tuning: &Tuning) -> (Door, Shell) {
         let (denials, presence) = (Denials::default(), Presence::default());
+        let keys = RwLock::new(keys);
         let house = House { database, keys, clock, denials, presence, read_deadline: tuning.read_deadline };
         let door = Door(Arc::new(house));
         (door.clone(), Shell(door))
@@ -95,12 +107,12 @@ impl Door {
 
     /// A caller who presents a token. Nothing is looked up yet.
     pub fn token<E: Effect>(&self, token: &str, origin: Origin) -> Caller<E> {
-        self.caller(Credential::Token(self.0.digest(token)), origin)
+        self.caller(Credential::Token(self.0.digests(token)), origin)
     }
 
     /// A caller who presents the cookie of a session. Nothing is looked up yet.
     pub fn session<E: Effect>(&self, cookie: &str, origin: Origin) -> Caller<E> {
-        self.caller(Credential::Session(self.0.digest(cookie)), origin)
+        self.caller(Credential::Session(self.0.digests(cookie)), origin)
     }
 
     /// Somebody who has not signed in: holds `SignIn` and `Claim`, and nothing else.
@@ -111,6 +123,31 @@ impl Door {
     /// A job, limited to the permissions it declares.
     pub fn job(&self, job: &'static Job) -> Caller<Changes> {
         self.caller(Credential::Job(job), Origin { address: "job".into(), request: "".into() })
+    }
+
+    /// Takes other keys into use, except that of the database, which `rekey` exchanges.
+    pub fn use_keys(&self, keys: Keys) {
+        *self.0.keys.write().expect("nobody panics while holding it") = keys;
+    }
+
+    /// Moves the database to another key. Readers go on, changes wait for the time of writing every page.
+    /// `settle` runs once the file has it, before anybody else may write.
+    pub async fn rekey(
+        &self,
+        key: DatabaseKey,
+        settle: impl FnOnce() -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        self.0.database.rekey(key, settle).await
+    }
+
+    /// Moves all of the database's log into its file; answers whether nothing is left in it.
+    pub async fn empty_log(&self) -> Result<bool> {
+        self.0.database.empty_log().await
+    }
+
+    /// Which of these keys opens the database at this path; the error is that of the first.
+    pub fn which(path: &Path, keys: &[(u32, DatabaseKey)]) -> Result<u32> {
+        exchange::which(path, keys)
     }
 
     /// Finishes the changes that wait, then closes.
@@ -126,16 +163,30 @@ impl Door {
 impl House {
     /// Writes one entry at the end of the audit trail, in the transaction of this connection.
     pub(in crate::kernel) fn append(&self, conn: &Connection, entry: &Link) -> Result<()> {
-        chain::append(conn, &self.keys.chain, entry)
+        chain::append(conn, &self.keys().chain, entry)
+    }
+
+    /// The keys of this moment.
+    pub(in crate::kernel) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().expect("nobody panics while holding it")
     }
 
     /// Tokens are stored as keyed digests: a copy of the file signs nobody in.
     pub(in crate::kernel) fn digest(&self, token: &str) -> [u8; 32] {
-        let key = &self.keys.tokens;
-        let mut mac = <Hmac<Sha256>>::new_from_slice(key).expect("HMAC takes any key length");
-        mac.update(token.as_bytes());
-        mac.finalize().into_bytes().into()
+        digest_under(&self.keys().tokens, token)
     }
+
+    /// The digests of a token under the key in use and under those before it, the newest first.
+    pub(in crate::kernel) fn digests(&self, token: &str) -> Vec<[u8; 32]> {
+        let keys = self.keys();
+        [&keys.tokens].into_iter().chain(&keys.tokens_before).map(|key| digest_under(key, token)).collect()
+    }
+}
+
+fn digest_under(key: &[u8; 32], token: &str) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256>>::new_from_slice(key).expect("HMAC takes any key length");
+    mac.update(token.as_bytes());
+    mac.finalize().into_bytes().into()
 }
 
 impl Shell {

@@ -89,9 +89,17 @@ pub trait Tx: Copy {
     fn presence(self) -> Vec<(Actor, Timestamp)> {
         self.opened().house.presence.gather(self.now())
     }
+    /// Whether a credential was found under an earlier key; see `restamp`.
+    fn is_any_restamp(self) -> bool {
+        self.opened().house.presence.is_any_digest()
+    }
     /// How a token, a cookie or a code is stored.
     fn digest(self, token: &str) -> [u8; 32] {
         self.opened().house.digest(token)
+    }
+    /// How it is stored, or was stored under an earlier key; the first is that of today.
+    fn digests(self, token: &str) -> Vec<[u8; 32]> {
+        self.opened().house.digests(token)
     }
     /// The only project the actor's credential is good for, if it is bound to one.
     fn bound_to(self) -> Option<ProjectId> {

@@ -6,8 +6,9 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::ProjectId;
 use crate::kernel::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, OptionalExtension as _, named_params};
 use sha2::Sha256;
+use std::collections::BTreeMap;
 use zeroize::Zeroize as _;
 
 /// Whoever has the file but not this key cannot forge a row.
@@ -19,6 +20,14 @@ impl Drop for ChainKey {
         self.0.zeroize();
     }
 }
+
+/// All keys of the chain, by generation. Each row says by which one it is bound.
+pub type ChainKeys = BTreeMap<u32, ChainKey>;
+
+/// Name of the last entry under one key, bound by it.
+pub(super) const CLOSED: &str = "keys.chain_closed";
+/// Name of the first entry under the next key. It covers the one before, so both keys vouch for the change.
+pub(super) const OPENED: &str = "keys.chain_opened";
 
 /// The last row: what backups keep to notice a trail cut short.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +75,7 @@ fn bound(salt: &[u8], origin: &Origin) -> [u8; 32] {
 
 struct Stored {
     head: Head,
+    generation: u32,
     link: Link,
     source: Option<[u8; 32]>,
     salt: Option<Vec<u8>>,
@@ -75,7 +85,24 @@ const SALT_BYTES: usize = 16;
 
 /// Appends after the head that *this* transaction sees, so savepoints that were rolled back and
 /// other processes leave no gap.
-pub(in crate::kernel) fn append(conn: &Connection, key: &ChainKey, link: &Link) -> Result<()> {
+pub(in crate::kernel) fn append(conn: &Connection, keys: &ChainKeys, link: &Link) -> Result<()> {
+    append_under(conn, keys, generation(conn)?, link)
+}
+
+/// Ends the segment of one key and begins that of another, with an entry on each side.
+pub(super) fn change_key(conn: &Connection, keys: &ChainKeys, to: u32, mut link: Link) -> Result<()> {
+    link.facts = format!("generation={to}");
+    link.event = CLOSED.to_owned();
+    append(conn, keys, &link)?;
+    link.event = OPENED.to_owned();
+    append_under(conn, keys, to, &link)
+}
+
+fn append_under(conn: &Connection, keys: &ChainKeys, generation: u32, link: &Link) -> Result<()> {
+    let key = keys.get(&generation).ok_or_else(|| {
+        Error::conflict("The key of the audit trail was changed by another process.")
+            .hint("Run the command again; nothing was changed.")
+    })?;
     let last = head(conn)?;
     let mut salt = [0; SALT_BYTES];
     getrandom::fill(&mut salt).map_err(Error::internal)?;
@@ -83,11 +110,12 @@ pub(in crate::kernel) fn append(conn: &Connection, key: &ChainKey, link: &Link) 
     let next = key.after(&last, link, source.as_ref());
     row::run(
         conn,
-        "INSERT INTO audit (seq, at, actor, project_id, event, facts, source, hash)
-         VALUES (:seq, :at, :actor, :project, :event, :facts, :source, :hash)",
+        "INSERT INTO audit (seq, at, actor, project_id, event, facts, source, hash, generation)
+         VALUES (:seq, :at, :actor, :project, :event, :facts, :source, :hash, :generation)",
         named_params! {
             ":seq": next.seq, ":at": link.at, ":actor": link.actor, ":project": link.project,
             ":event": link.event, ":facts": link.facts, ":source": source, ":hash": next.hash,
+            ":generation": generation,
         },
     )?;
     row::run(
@@ -101,6 +129,15 @@ pub(in crate::kernel) fn append(conn: &Connection, key: &ChainKey, link: &Link) 
     .map(drop)
 }
 
+/// The generation of the key by which the last row is bound.
+pub(in crate::kernel) fn generation(conn: &Connection) -> Result<u32> {
+    let last = conn
+        .prepare_cached("SELECT generation FROM audit ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(last.unwrap_or(1))
+}
+
 /// The last row that this transaction sees.
 pub(in crate::kernel) fn head(conn: &Connection) -> Result<Head> {
     let last = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
@@ -108,15 +145,23 @@ pub(in crate::kernel) fn head(conn: &Connection) -> Result<Head> {
 }
 
 /// Recomputes the chain from its first row; `anchor` is a head that was kept elsewhere.
-pub(in crate::kernel) fn verify(conn: &Connection, key: &ChainKey, anchor: Option<&Head>) -> Result<Verdict> {
-    let mut head = BEFORE_THE_FIRST;
+pub(in crate::kernel) fn verify(
+    conn: &Connection,
+    keys: &ChainKeys,
+    anchor: Option<&Head>,
+) -> Result<Verdict> {
+    let (mut head, mut segment) = (BEFORE_THE_FIRST, Segment { generation: 1, ends_in: None });
     let mut statement = conn.prepare_cached(
-        "SELECT audit.seq AS seq, at, actor, project_id, event, facts, source, hash, salt, address, request
+        "SELECT audit.seq AS seq, at, actor, project_id, event, facts, source, hash, audit.generation AS generation,
+                salt, address, request
            FROM audit LEFT JOIN audit_sources ON audit_sources.seq = audit.seq
           ORDER BY audit.seq",
     )?;
     for stored in statement.query_map([], Stored::from_row)? {
         let stored = stored?;
+        let Some(key) = segment.follow(&stored).and_then(|generation| keys.get(&generation)) else {
+            return Ok(Verdict::BrokenAt(head.seq + 1));
+        };
         let expected = key.after(&head, &stored.link, stored.source.as_ref());
         // An erased source is no break; one that was exchanged is.
         let is_bound =
@@ -130,6 +175,31 @@ pub(in crate::kernel) fn verify(conn: &Connection, key: &ChainKey, anchor: Optio
     match anchor {
         Some(anchor) if anchor.seq > head.seq => Ok(Verdict::CutShort { should_reach: anchor.seq }),
         _ => Ok(Verdict::Whole(head)),
+    }
+}
+
+/// The rows bound by one key.
+struct Segment {
+    generation: u32,
+    /// The key that the last row said would follow.
+    ends_in: Option<u32>,
+}
+
+impl Segment {
+    /// The generation by which a row must be bound: that of the row before, except after the entry that
+    /// ends a segment. None if the row says otherwise.
+    fn follow(&mut self, stored: &Stored) -> Option<u32> {
+        let expected = self.ends_in.take();
+        if let Some(next) = expected {
+            if stored.link.event != OPENED || next <= self.generation {
+                return None;
+            }
+            self.generation = next;
+        }
+        if stored.link.event == CLOSED {
+            self.ends_in = Some(stored.link.facts.strip_prefix("generation=")?.parse().ok()?);
+        }
+        (stored.generation == self.generation).then_some(self.generation)
     }
 }
 
@@ -169,6 +239,13 @@ impl FromRow for Stored {
             facts: row.get("facts")?,
             origin: Origin { address: text("address")?, request: text("request")? },
         };
-        Ok(Stored { head: Head::from_row(row)?, link, source: row.get("source")?, salt: row.get("salt")? })
+        let generation = row.get("generation")?;
+        Ok(Stored {
+            head: Head::from_row(row)?,
+            generation,
+            link,
+            source: row.get("source")?,
+            salt: row.get("salt")?,
+        })
     }
 }

@@ -6,13 +6,13 @@
 pub(super) mod chain;
 mod trail;
 
-use super::access::{AuditView, Opened, Read, Tx};
+use super::access::{AuditView, InstanceKeep, Opened, Read, Tx, Write};
 use super::error::Result;
 use super::id::Subject;
 use std::fmt::Write as _;
 use std::marker::PhantomData;
 
-pub use chain::{ChainKey, Head, Verdict};
+pub use chain::{ChainKey, ChainKeys, Head, Verdict};
 pub use trail::{Filter, Line, list, list_in_project};
 
 /// One kind of entry. A slice declares its own as constants and lists them in `EVENTS`.
@@ -112,5 +112,25 @@ pub(super) fn unrecorded<'t, T>(_: &Opened<'t>, _: Quiet, value: T) -> Audited<'
 /// trail cut short at its end cannot be told from a younger one.
 pub fn verify(tx: Read<'_, AuditView>, anchor: Option<&Head>) -> Result<Verdict> {
     let opened = tx.opened();
-    chain::verify(opened.conn, &opened.house.keys.chain, anchor)
+    chain::verify(opened.conn, &opened.house.keys().chain, anchor)
+}
+
+/// The last entry under one key of the chain.
+pub const CHAIN_CLOSED: Event =
+    Event::new(chain::CLOSED, "The key of the audit trail was exchanged: its last entry.");
+/// The first entry under another key of the chain.
+pub const CHAIN_OPENED: Event =
+    Event::new(chain::OPENED, "The key of the audit trail was exchanged: the first entry of the next one.");
+
+/// The generation of the key that binds the trail now.
+pub fn chain_generation(tx: impl Tx) -> Result<u32> {
+    chain::generation(tx.opened().conn)
+}
+
+/// From here on the trail is bound by this generation of its key, which the door must know already.
+pub fn change_chain_key(tx: Write<'_, InstanceKeep>, to: u32) -> Result<Audited<'_, ()>> {
+    let opened = tx.opened();
+    let link = opened.row(&CHAIN_CLOSED.alone());
+    chain::change_key(opened.conn, &opened.house.keys().chain, to, link)?;
+    Ok(Audited { value: (), brand: PhantomData })
 }

@@ -4,10 +4,12 @@
 //! them: not even whether a known file is among them. Which blob belongs to what is in the database.
 
 mod name;
+mod rekey;
 mod sealed;
 mod spool;
 
 pub use name::BlobName;
+pub use rekey::Rekeyed;
 pub use sealed::Unsealer as Content;
 pub use spool::{Spool, SpoolWriter};
 
@@ -24,7 +26,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, ErrorKind, Read as _, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 use tempfile::NamedTempFile;
 
 /// Where the chunks of a blob begin: after its preface and the tag of its name.
@@ -36,7 +38,7 @@ pub struct Blobs(Arc<Store>);
 
 struct Store {
     folder: PathBuf,
-    keys: BlobKeys,
+    keys: RwLock<BlobKeys>,
 }
 
 /// A blob that lies safely on the disk; what its row in the database says.
@@ -64,7 +66,7 @@ pub enum Verdict {
 impl Blobs {
     /// The store in this folder, which is made if it is missing.
     pub fn open(folder: &Path, keys: BlobKeys) -> Result<Blobs> {
-        let store = Blobs(Arc::new(Store { folder: folder.to_owned(), keys }));
+        let store = Blobs(Arc::new(Store { folder: folder.to_owned(), keys: RwLock::new(keys) }));
         durable::create_folder(&store.tmp())?;
         Ok(store)
     }
@@ -84,8 +86,7 @@ impl Blobs {
     /// Takes content in. What is not finished leaves nothing behind.
     pub fn writer(&self) -> Result<BlobWriter> {
         let folder = self.tmp();
-        let (generation, key) = self.0.keys.generations.last().expect("a keyring has a key for blobs");
-        let chunks = Chunks::fresh(key, *generation);
+        let chunks = self.fresh_chunks();
         let begun = NamedTempFile::new_in(&folder).and_then(|file| {
             file.as_file().write_all_at(chunks.preface(), 0)?;
             Ok((file.as_file().try_clone()?, file))
@@ -191,7 +192,8 @@ impl Blobs {
         })?;
         let (preface, tag) = head.split_first_chunk::<PREFACE_BYTES>().expect("it begins with a preface");
         let generation = u32::from_le_bytes([preface[4], preface[5], preface[6], preface[7]]);
-        let known = self.0.keys.generations.iter().find(|(known, _)| *known == generation);
+        let keys = self.keys();
+        let known = keys.generations.iter().find(|(known, _)| *known == generation);
         let (_, key) = known.ok_or_else(|| Damage(format!("the keyring has no key {generation} for it")))?;
         let chunks = Chunks::of(key, *preface);
         if !chunks.has_name(name.bytes(), tag.try_into().expect("the rest of the head is a tag")) {
@@ -200,8 +202,19 @@ impl Blobs {
         Content::new(chunks, Arc::new(file), CHUNKS_START)
     }
 
+    fn keys(&self) -> RwLockReadGuard<'_, BlobKeys> {
+        self.0.keys.read().expect("nobody panics while holding it")
+    }
+
+    /// The beginning of a new file, under the newest key.
+    fn fresh_chunks(&self) -> Chunks {
+        let keys = self.keys();
+        let (generation, key) = keys.generations.last().expect("a keyring has a key for blobs");
+        Chunks::fresh(key, *generation)
+    }
+
     fn mac(&self) -> Hmac<Sha256> {
-        <Hmac<Sha256>>::new_from_slice(self.0.keys.names.expose()).expect("HMAC takes any key length")
+        <Hmac<Sha256>>::new_from_slice(self.keys().names.expose()).expect("HMAC takes any key length")
     }
 
     fn tmp(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 //! Nothing here knows of permissions; nothing outside `kernel` can name this module.
 
 pub mod aside;
+pub mod exchange;
 pub mod migrate;
 pub mod open;
 pub mod pin;
@@ -17,7 +18,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// What an instance may tune; the defaults are `limits`.
@@ -58,8 +59,11 @@ pub struct Database {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
     path: PathBuf,
-    key: DatabaseKey,
+    key: SharedKey,
 }
+
+/// The key of the file; it changes while connections are open.
+type SharedKey = Arc<Mutex<DatabaseKey>>;
 
 impl Database {
     /// Makes the file with this key, which must not be there yet, and starts the writer.
@@ -82,7 +86,7 @@ impl Database {
             idle: Arc::new(Mutex::new(readers.collect::<Result<_>>()?)),
             permits: Arc::new(Semaphore::new(tuning.readers)),
             path: path.to_owned(),
-            key: key.clone(),
+            key: Arc::new(Mutex::new(key.clone())),
         })
     }
 
@@ -104,12 +108,12 @@ impl Database {
     ) -> Result<T> {
         let permits = Arc::clone(&self.permits);
         let permit = permits.acquire_owned().await.map_err(Error::internal)?;
-        let idle = Arc::clone(&self.idle);
+        let (idle, path, key) = (Arc::clone(&self.idle), self.path.clone(), Arc::clone(&self.key));
         let reading = tokio::task::spawn_blocking(move || {
             // The permit goes with the work and not with the caller: who hangs up early
             // must not free a place that is still in use.
             let _permit = permit;
-            let mut lease = Lease::take(&idle);
+            let mut lease = Lease::take(idle, path, key);
             lease.read(deadline, work)
         });
         reading.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
@@ -117,7 +121,7 @@ impl Database {
 
     /// Holds the file still until the pin is dropped; writers and readers go on.
     pub async fn pin(&self) -> Result<pin::Pin> {
-        let (path, key) = (self.path.clone(), self.key.clone());
+        let (path, key) = (self.path.clone(), self.key());
         let pinning = tokio::task::spawn_blocking(move || pin::take(&path, &key));
         pinning.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
     }
@@ -131,28 +135,21 @@ impl Database {
 }
 
 /// A reading connection on loan; it goes back even when the reader panics.
-struct Lease<'a> {
-    idle: &'a Mutex<Vec<Connection>>,
+struct Lease {
+    idle: Arc<Mutex<Vec<Connection>>>,
     conn: Option<Connection>,
+    path: PathBuf,
+    key: SharedKey,
 }
 
-impl<'a> Lease<'a> {
-    fn take(idle: &'a Mutex<Vec<Connection>>) -> Lease<'a> {
+impl Lease {
+    fn take(idle: Arc<Mutex<Vec<Connection>>>, path: PathBuf, key: SharedKey) -> Lease {
         let conn = idle.lock().expect("nobody panics while holding it").pop();
-        Lease { idle, conn }
-    }
-
-    fn read<T>(&mut self, deadline: Duration, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let conn = self.conn.as_mut().expect("a permit stands for an idle connection");
-        let until = Instant::now() + deadline;
-        conn.progress_handler(limits::READ_STEPS_PER_CHECK, Some(move || Instant::now() > until))?;
-        // Dropping the transaction ends it; a snapshot has nothing to commit.
-        let snapshot = conn.transaction()?;
-        work(&snapshot)
+        Lease { idle, conn, path, key }
     }
 }
 
-impl Drop for Lease<'_> {
+impl Drop for Lease {
     fn drop(&mut self) {
         let conn = self.conn.take();
         self.idle.lock().expect("nobody panics while holding it").extend(conn);

@@ -74,6 +74,12 @@ pub(super) fn reader(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     Ok(conn)
 }
 
+/// Whether this key opens the file, and nothing else. Errors: `Invalid` where the key may be the reason.
+pub(super) fn look(path: &Path, key: &DatabaseKey) -> Result<()> {
+    refuse_unusable(path)?;
+    keyed(path, key).map(drop)
+}
+
 /// For the pin: takes the writers' lock and moves the log, and never moves it unasked.
 pub(super) fn keeper(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     let conn = connect(path, key)?;
@@ -124,7 +130,8 @@ fn unreadable(path: &Path, cause: rusqlite::Error) -> Error {
         .because(cause)
 }
 
-fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection> {
+/// A connection that has shown that its key is right.
+fn keyed(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     // Without CREATE and without URI: a path is a path, and a missing file stays missing.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
@@ -136,6 +143,11 @@ fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     // The first look at the file: only now is the key used.
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
         .map_err(|cause| unreadable(path, cause))?;
+    Ok(conn)
+}
+
+fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection> {
+    let conn = keyed(path, key)?;
     // Before anything below could change it.
     migrate::refuse_newer(&conn)?;
     // Readers and the writer do not wait for each other.
@@ -153,7 +165,8 @@ fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     Ok(conn)
 }
 
-fn raw(key: &DatabaseKey) -> Zeroizing<String> {
+/// A key as SQLCipher takes it.
+pub(super) fn raw(key: &DatabaseKey) -> Zeroizing<String> {
     // Enough room at once: growing would leave a copy behind.
     let mut text = Zeroizing::new(String::with_capacity(67));
     text.push_str("x'");

@@ -21,8 +21,12 @@ type Job = Box<dyn FnOnce(Result<&Connection>) -> Letter + Send>;
 /// An answer that is posted once the fate of the whole group is known.
 type Letter = Box<dyn FnOnce(Result<()>)>;
 
+/// Takes the writing connection away between two commits and gives another one back, or none.
+pub(super) type Exchange = Box<dyn FnOnce(Connection) -> Option<Connection> + Send>;
+
 enum Message {
     Work(Job),
+    Exchange(Exchange),
     Close,
 }
 
@@ -45,7 +49,7 @@ pub(super) fn start(mut conn: Connection, length: usize, group: Group) -> Result
     let (queue, jobs) = mpsc::channel(length);
     let thread = std::thread::Builder::new()
         .name("writer".into())
-        .spawn(move || serve(&conn, jobs, group))
+        .spawn(move || serve(conn, jobs, group))
         .expect("the system grants one thread at start");
     Ok((Queue(queue), thread))
 }
@@ -71,6 +75,12 @@ impl Queue {
             TrySendError::Closed(_) => Error::busy("This instance is shutting down."),
         })?;
         answered.await.unwrap_or_else(|gone| Err(Error::internal(gone)))
+    }
+
+    /// Hands the writing connection to whoever exchanges it, after what waits before.
+    pub(super) async fn exchange(&self, exchange: Exchange) -> Result<()> {
+        let sent = self.0.send(Message::Exchange(exchange)).await;
+        sent.map_err(|_| Error::busy("This instance is shutting down."))
     }
 
     /// Takes no more work; what waits is still done.
@@ -99,10 +109,18 @@ fn control(conn: &Connection, sql: &str) -> Result<()> {
     Ok(conn.execute_batch(sql)?)
 }
 
-fn serve(conn: &Connection, mut jobs: mpsc::Receiver<Message>, group: Group) {
-    while let Some(message) = jobs.blocking_recv() {
+fn serve(mut conn: Connection, mut jobs: mpsc::Receiver<Message>, group: Group) {
+    let mut postponed = None;
+    while let Some(message) = postponed.take().or_else(|| jobs.blocking_recv()) {
         match message {
-            Message::Work(first) => commit_together(conn, first, &mut jobs, group),
+            Message::Work(first) => postponed = commit_together(&conn, first, &mut jobs, group),
+            Message::Exchange(exchange) => {
+                let exchanged =
+                    exchange(conn).and_then(|mut conn| keep_inside(&mut conn).ok().map(|()| conn));
+                // Without a connection nothing can be stored; whoever asks hears so.
+                let Some(fresh) = exchanged else { return };
+                conn = fresh;
+            }
             Message::Close => jobs.close(),
         }
     }
@@ -111,11 +129,19 @@ fn serve(conn: &Connection, mut jobs: mpsc::Receiver<Message>, group: Group) {
     let _ = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
 }
 
-fn commit_together(conn: &Connection, first: Job, jobs: &mut mpsc::Receiver<Message>, group: Group) {
+/// Runs whatever waits, in one commit. Gives back a message that cannot be part of it.
+fn commit_together(
+    conn: &Connection,
+    first: Job,
+    jobs: &mut mpsc::Receiver<Message>,
+    group: Group,
+) -> Option<Message> {
+    let mut other = None;
     let until = Instant::now() + group.hold;
     let begun = control(conn, "BEGIN IMMEDIATE");
     if let Err(reason) = begun {
-        return first(Err(reason.clone()))(Err(reason));
+        first(Err(reason.clone()))(Err(reason));
+        return None;
     }
     let mut letters = vec![first(Ok(conn))];
     // A full disk makes SQLite abandon the whole transaction in the middle of a job. Then there is
@@ -124,11 +150,16 @@ fn commit_together(conn: &Connection, first: Job, jobs: &mut mpsc::Receiver<Mess
         match jobs.try_recv() {
             Ok(Message::Work(job)) => letters.push(job(Ok(conn))),
             Ok(Message::Close) => jobs.close(),
+            Ok(message @ Message::Exchange(_)) => {
+                other = Some(message);
+                break;
+            }
             Err(_) => break,
         }
     }
     let fate = commit(conn);
     letters.into_iter().for_each(|post| post(fate.clone()));
+    other
 }
 
 fn commit(conn: &Connection) -> Result<()> {

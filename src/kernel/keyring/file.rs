@@ -10,6 +10,7 @@ use crate::kernel::sealing::Key;
 use crate::kernel::secret::Secret;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
@@ -19,8 +20,8 @@ use zeroize::Zeroizing;
 
 /// What the file says it is.
 pub(super) const FORMAT: &str = "testkeep keyring";
-/// The version of the format that this program writes.
-pub(super) const VERSION: u32 = 1;
+/// The version of the format that this program writes. It reads version 1 too.
+pub(super) const VERSION: u32 = 2;
 
 /// `keyring.json`; see `docs/formats/keyring.md`.
 #[derive(Serialize, Deserialize)]
@@ -30,8 +31,36 @@ pub(super) struct Contents {
     pub version: u32,
     pub instance: String,
     pub created_at: i64,
+    /// Absent in version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master: Option<MasterMark>,
     pub slots: Vec<Slot>,
     pub keys: Vec<WrappedKey>,
+}
+
+impl Contents {
+    /// Which master key it wraps.
+    pub(super) fn mark(&self) -> MasterMark {
+        self.master.unwrap_or(MasterMark { generation: 1, made_at: self.created_at })
+    }
+
+    /// The highest generation of each purpose.
+    pub(super) fn newest(&self) -> BTreeMap<String, u32> {
+        let mut newest = BTreeMap::new();
+        for key in &self.keys {
+            let known = newest.entry(key.purpose.clone()).or_default();
+            *known = key.generation.max(*known);
+        }
+        newest
+    }
+}
+
+/// Which master key this is; bound to every wrap of it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MasterMark {
+    pub generation: u32,
+    pub made_at: i64,
 }
 
 /// One way to open the instance.
@@ -39,12 +68,54 @@ pub(super) struct Contents {
 #[serde(deny_unknown_fields)]
 pub(super) struct Slot {
     pub kind: SlotKind,
+    /// When this secret was set; not authenticated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argon2id: Option<PassphraseCost>,
+    /// For shares: how many there are and how many open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares: Option<ShareCount>,
+    /// For a key service: what it is asked to decrypt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms: Option<KmsNote>,
+    /// The two of format 2, which a slot lacks until its secret is there once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<Recipient>,
     /// The wrapped master key in hex.
     pub master: String,
+}
+
+/// How a slot receives a new master key while its secret is not there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recipient {
+    /// X25519, in hex.
+    pub public: String,
+    /// The anchor, wrapped under the secret of the slot, in hex.
+    pub anchor: String,
+}
+
+/// How many shares were printed and how many of them open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShareCount {
+    /// All that were printed.
+    pub of: u8,
+    /// So many open the instance.
+    pub need: u8,
+}
+
+/// What a key service keeps for us: the secret of its slot, encrypted under a key that it never gives out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KmsNote {
+    /// Name of the key there.
+    pub key: String,
+    /// What it gave for our secret, such as `vault:v1:…`.
+    pub ciphertext: String,
 }
 
 /// How a passphrase is stretched.
@@ -63,8 +134,38 @@ pub(super) struct PassphraseCost {
 pub(super) struct WrappedKey {
     pub purpose: String,
     pub generation: u32,
+    /// This and the two after it are absent in version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<i64>,
     /// The wrapped key in hex.
     pub key: String,
+}
+
+/// Whether a key is in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// New things are made with it.
+    Current,
+    /// A change to it has begun: it may open the database already.
+    Pending,
+    /// It opens what was made with it, such as older backups.
+    Retired,
+}
+
+impl State {
+    /// The word in `keyring.json`.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Current => "current",
+            State::Pending => "pending",
+            State::Retired => "retired",
+        }
+    }
 }
 
 /// What every version of the format starts with.

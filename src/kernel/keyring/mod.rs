@@ -5,28 +5,37 @@
 //! database that exists: a lost keyring is an error, not a fresh start.
 
 mod file;
+mod groups;
+mod keys;
 mod kit;
 mod past;
 mod purpose;
+mod recipient;
+mod rotate;
+mod shares;
 mod slots;
+mod stretch;
 mod vault;
+mod wire;
 
-pub use file::default_key_file;
+pub use file::{KmsNote, ShareCount, State, default_key_file};
+pub use keys::BlobKeys;
 pub use kit::{RecoveryKit, RecoverySecret};
+pub use purpose::Purpose;
+pub use rotate::{Line, Way};
+pub use shares::{Share, SharedSecret};
 pub use slots::{SlotKind, Unlock};
 
-use super::access::{DatabaseKey, Keys};
-use super::audit::ChainKey;
 use super::durable;
 use super::error::{Error, Result};
 use super::layout;
 use super::random;
-use super::sealing::{self, Key};
+use super::sealing::Key;
 use super::secret::Secret;
-use super::time::Timestamp;
+use super::time::{Clock, Timestamp};
 use data_encoding::HEXLOWER;
-use file::{Contents, Slot, WrappedKey};
-use purpose::Purpose;
+use file::{Contents, MasterMark, Slot};
+use slots::{Master, OpenedBy};
 use std::path::{Path, PathBuf};
 
 /// The name under which the service manager hands the key over, in `$CREDENTIALS_DIRECTORY`.
@@ -37,24 +46,20 @@ pub const CREDENTIAL_NAME: &str = "testkeep.key";
 pub struct Keyring {
     uuid: String,
     created_at: Timestamp,
-    master: Key,
+    master: Master,
     slots: Vec<Slot>,
     keys: Vec<DataKey>,
+    opened_by: Option<OpenedBy>,
 }
 
 #[derive(Debug)]
 struct DataKey {
     purpose: Purpose,
     generation: u32,
+    state: State,
+    made_at: Timestamp,
+    retired_at: Option<Timestamp>,
     bytes: Secret<Vec<u8>>,
-}
-
-/// The keys of the encrypted files.
-#[derive(Clone, Debug)]
-pub struct BlobKeys {
-    pub names: Key,
-    /// All generations, the newest last. New files use the newest.
-    pub generations: Vec<(u32, Key)>,
 }
 
 impl Keyring {
@@ -74,12 +79,18 @@ impl Keyring {
                 return Err(Error::invalid("A recovery kit cannot be the everyday key of a new instance.")
                     .hint("Choose a key file, a passphrase or a credential; a kit is made along with it."));
             }
+            Unlock::Shares(_) | Unlock::Kms(..) => {
+                return Err(Error::invalid(
+                    "A new instance is made with a key file, a passphrase or a credential.",
+                )
+                .hint("Shares and a key service are added to it afterwards."));
+            }
             Unlock::Passphrase(_) | Unlock::Credential(_) => {}
         }
         let secret = RecoverySecret::random();
         let mut keyring = Keyring::random(&secret, now);
-        keyring.slots.push(slots::make(&keyring.master, &keyring.uuid, unlock)?);
-        keyring.slots.push(slots::make(&keyring.master, &keyring.uuid, &Unlock::Kit(secret.clone()))?);
+        keyring.put_slot(unlock, now)?;
+        keyring.put_slot(&Unlock::Kit(secret.clone()), now)?;
         if !durable::create(&layout::keyring(data), &keyring.to_json())? {
             return Err(occupied(data, layout::KEYRING_FILE));
         }
@@ -95,35 +106,58 @@ impl Keyring {
     /// Opens a keyring from elsewhere, such as a backup.
     pub fn open_bytes(json: &[u8], unlock: &Unlock) -> Result<Keyring> {
         let contents = file::parse(json)?;
-        let master = slots::open(&contents.slots, &contents.instance, unlock)?;
-        Keyring::unwrapped(contents, master)
+        let mark = contents.mark();
+        let (master, by) = slots::open(&contents.slots, &contents.instance, mark, unlock)?;
+        Keyring::unwrapped(contents, master, Some(by))
     }
 
-    fn unwrapped(contents: file::Contents, master: Key) -> Result<Keyring> {
-        let keys = contents.keys.iter().map(|wrapped| unwrap(&master, &contents.instance, wrapped));
-        let keyring = Keyring {
-            keys: keys.collect::<Result<_>>()?,
+    fn unwrapped(contents: Contents, master: Key, opened_by: Option<OpenedBy>) -> Result<Keyring> {
+        let newest = contents.newest();
+        let keys = contents.keys.iter().map(|wrapped| wire::unwrap(&master, &contents, &newest, wrapped));
+        let keys = keys.collect::<Result<Vec<DataKey>>>()?;
+        let mark = contents.mark();
+        let mut keyring = Keyring {
+            keys,
             uuid: contents.instance,
             created_at: Timestamp(contents.created_at),
             slots: contents.slots,
-            master,
+            master: Master { key: master, mark, anchor: Secret::new([0; 32]) },
+            opened_by,
         };
         keyring.refuse_incomplete()?;
+        keyring.upgrade();
         Ok(keyring)
     }
 
-    /// The keyring as it is on the disk now, opened by the master key that this one holds.
+    /// What format 2 has and a keyring of format 1 lacks, as far as the secrets for it are there. It lies on
+    /// the disk with the next change.
+    fn upgrade(&mut self) {
+        if self.current(Purpose::Slots).is_none() {
+            self.put(Purpose::Slots, Secret::new(random::bytes::<32>()).expose(), self.created_at);
+        }
+        self.master.anchor = self.plain(Purpose::Slots);
+        if let Some(by) = &self.opened_by {
+            slots::upgrade(&mut self.slots, &self.master, &self.uuid, by);
+        }
+    }
+
+    /// The keyring as it is on the disk now, opened by what this one holds: another process may have changed it.
     pub fn reread(&self, data: &Path) -> Result<Keyring> {
-        Keyring::unwrapped(file::parse(&file::read(data)?)?, self.master.clone())
+        let contents = file::parse(&file::read(data)?)?;
+        let by = self.opened_by.clone();
+        let ours =
+            by.as_ref().map(|by| slots::reopen(&contents.slots, &contents.instance, contents.mark(), by));
+        let master = ours.transpose()?.flatten().unwrap_or_else(|| self.master.key.clone());
+        Keyring::unwrapped(contents, master, by)
     }
 
     /// Exchanges the recovery kit, and with it the password of the backup repository. Call `save`.
     ///
-    /// Only while nobody has claimed the instance: a repository keeps the password it was made with.
+    /// Where there are backups, their repositories must learn the new password before.
     pub fn renew_kit(&mut self, now: Timestamp) -> Result<RecoveryKit> {
         let secret = RecoverySecret::random();
-        self.put_slot(&Unlock::Kit(secret.clone()))?;
-        self.put(Purpose::BackupPassword, secret.repository_password().expose().as_bytes());
+        self.put_slot(&Unlock::Kit(secret.clone()), now)?;
+        self.put(Purpose::BackupPassword, secret.repository_password().expose().as_bytes(), now);
         Ok(RecoveryKit { secret, uuid: self.uuid.clone(), created_at: now })
     }
 
@@ -134,16 +168,16 @@ impl Keyring {
             return Err(Error::conflict(format!("This instance already opens with {}.", kind.spoken()))
                 .hint("Replace that one, or remove it first."));
         }
-        self.put_slot(unlock)
+        self.put_slot(unlock, Clock::System.now())
     }
 
     /// Exchanges the secret of a kind: a new key file, a new passphrase. Call `save`.
     pub fn replace_slot(&mut self, unlock: &Unlock) -> Result<()> {
         if let Unlock::Kit(_) = unlock {
-            return Err(Error::invalid("The recovery kit of an instance stays the same for good.")
-                .hint("The password of its backups comes from the kit."));
+            return Err(Error::invalid("A recovery kit is exchanged by `testkeep key renew-kit` only.")
+                .hint("The password of the backups comes from the kit, so they must learn it too."));
         }
-        self.put_slot(unlock)
+        self.put_slot(unlock, Clock::System.now())
     }
 
     /// Takes a way to open the instance away. Call `save`.
@@ -169,36 +203,12 @@ impl Keyring {
 
     /// Keeps the master key of the backup repository, so that opening it is quick. Call `save`.
     pub fn put_backup_master(&mut self, json: &[u8]) {
-        self.put(Purpose::BackupMaster, json);
+        self.put(Purpose::BackupMaster, json, Clock::System.now());
     }
 
     /// Stores the keyring in a data folder, in place of the one that is there.
     pub fn save(&self, data: &Path) -> Result<()> {
         durable::replace(&layout::keyring(data), &self.to_json())
-    }
-
-    /// The contents of `keyring.json`.
-    pub fn to_json(&self) -> Vec<u8> {
-        let wrap = |key: &DataKey| WrappedKey {
-            purpose: key.purpose.word().into(),
-            generation: key.generation,
-            key: HEXLOWER.encode(&sealing::seal(
-                &self.master,
-                &about(&self.uuid, key.purpose, key.generation),
-                key.bytes.expose(),
-            )),
-        };
-        let contents = Contents {
-            format: file::FORMAT.into(),
-            version: file::VERSION,
-            instance: self.uuid.clone(),
-            created_at: self.created_at.0,
-            slots: self.slots.clone(),
-            keys: self.keys.iter().map(wrap).collect(),
-        };
-        let mut json = serde_json::to_vec_pretty(&contents).expect("names and numbers become JSON");
-        json.push(b'\n');
-        json
     }
 
     /// The number of the instance.
@@ -211,96 +221,64 @@ impl Keyring {
         self.created_at
     }
 
-    /// What the door needs.
-    pub fn keys(&self) -> Keys {
-        Keys { database: self.database(), chain: self.chain(), tokens: self.tokens() }
-    }
-
-    /// The key of the database file.
-    pub fn database(&self) -> DatabaseKey {
-        DatabaseKey(*self.plain(Purpose::Database).expose())
-    }
-
-    /// The key that binds the audit trail.
-    pub fn chain(&self) -> ChainKey {
-        ChainKey(*self.plain(Purpose::Chain).expose())
-    }
-
-    /// The key of the digests of tokens and cookies.
-    pub fn tokens(&self) -> [u8; 32] {
-        *self.plain(Purpose::Tokens).expose()
-    }
-
-    /// The keys of the encrypted files.
-    pub fn blobs(&self) -> BlobKeys {
-        let generations = self.keys.iter().filter(|key| key.purpose == Purpose::Blobs);
-        BlobKeys {
-            names: self.plain(Purpose::BlobNames),
-            generations: generations.map(|key| (key.generation, key.plain())).collect(),
-        }
-    }
-
-    /// The password of the backup repository; the recovery kit has the same.
-    pub fn backup_password(&self) -> Secret<String> {
-        let bytes = self.newest(Purpose::BackupPassword).expect(COMPLETE).bytes.expose();
-        Secret::new(String::from_utf8(bytes.clone()).expect(COMPLETE))
-    }
-
-    /// The seed of the key that signs proofs of backups.
-    pub fn backup_signing(&self) -> Key {
-        self.plain(Purpose::BackupSigning)
-    }
-
-    /// The master key of the backup repository, once `put_backup_master` has stored it.
-    pub fn backup_master(&self) -> Option<&Secret<Vec<u8>>> {
-        self.newest(Purpose::BackupMaster).map(|key| &key.bytes)
-    }
-
     fn random(kit: &RecoverySecret, now: Timestamp) -> Keyring {
         let mut keyring = Keyring {
             uuid: random_uuid(),
             created_at: now,
-            master: Secret::new(random::bytes()),
+            master: Master {
+                key: Secret::new(random::bytes()),
+                mark: MasterMark { generation: 1, made_at: now.0 },
+                anchor: Secret::new([0; 32]),
+            },
             slots: Vec::new(),
             keys: Vec::new(),
+            opened_by: None,
         };
         for purpose in Purpose::ALL.into_iter().filter(|purpose| purpose.is_plain_key()) {
-            keyring.put(purpose, Secret::new(random::bytes::<32>()).expose());
+            keyring.put(purpose, Secret::new(random::bytes::<32>()).expose(), now);
         }
-        keyring.put(Purpose::BackupPassword, kit.repository_password().expose().as_bytes());
+        keyring.put(Purpose::BackupPassword, kit.repository_password().expose().as_bytes(), now);
+        keyring.master.anchor = keyring.plain(Purpose::Slots);
         keyring
     }
 
-    /// Adds a key as the next generation of its purpose; earlier ones are kept. Private, because a
-    /// new key for the database alone would lock the instance.
-    fn put(&mut self, purpose: Purpose, bytes: &[u8]) {
-        let newest = self.newest(purpose).map_or(0, |key| key.generation);
-        let bytes = Secret::new(bytes.to_vec());
-        self.keys.push(DataKey { purpose, generation: newest + 1, bytes });
+    /// Adds a key as the next generation of its purpose; the one before is kept and retired. Private,
+    /// because a new key for the database alone would lock the instance.
+    fn put(&mut self, purpose: Purpose, bytes: &[u8], now: Timestamp) {
+        let mut newest = 0;
+        for key in self.keys.iter_mut().filter(|key| key.purpose == purpose) {
+            newest = newest.max(key.generation);
+            if key.state == State::Current {
+                (key.state, key.retired_at) = (State::Retired, Some(now));
+            }
+        }
+        let (generation, bytes) = (newest + 1, Secret::new(bytes.to_vec()));
+        let (state, retired_at) = (State::Current, None);
+        self.keys.push(DataKey { purpose, generation, state, made_at: now, retired_at, bytes });
     }
 
-    fn put_slot(&mut self, unlock: &Unlock) -> Result<()> {
+    fn put_slot(&mut self, unlock: &Unlock, now: Timestamp) -> Result<()> {
         if let Unlock::KeyFile(path) = unlock {
             file::create_key(path)?;
         }
-        let slot = slots::make(&self.master, &self.uuid, unlock)?;
+        let slot = slots::make(&self.master, &self.uuid, unlock, now.0)?;
         self.slots.retain(|known| known.kind != slot.kind);
         self.slots.push(slot);
         Ok(())
     }
 
-    fn newest(&self, purpose: Purpose) -> Option<&DataKey> {
-        self.keys.iter().filter(|key| key.purpose == purpose).max_by_key(|key| key.generation)
+    fn current(&self, purpose: Purpose) -> Option<&DataKey> {
+        self.keys.iter().find(|key| key.purpose == purpose && key.state == State::Current)
     }
 
     fn plain(&self, purpose: Purpose) -> Key {
-        self.newest(purpose).expect(COMPLETE).plain()
+        self.current(purpose).expect(COMPLETE).plain()
     }
 
     /// Makes the accessors above safe.
     fn refuse_incomplete(&self) -> Result<()> {
         for purpose in Purpose::ALL {
-            let found = self.newest(purpose);
+            let found = self.current(purpose);
             let is_there = purpose.may_be_missing() || found.is_some();
             let mut all = self.keys.iter().filter(|key| key.purpose == purpose);
             let is_shaped = all.all(|key| match purpose {
@@ -322,21 +300,6 @@ impl DataKey {
     fn plain(&self) -> Key {
         Secret::new(self.bytes.expose().as_slice().try_into().expect(COMPLETE))
     }
-}
-
-fn unwrap(master: &Key, uuid: &str, wrapped: &WrappedKey) -> Result<DataKey> {
-    let word = &wrapped.purpose;
-    let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.word() == word);
-    let purpose =
-        purpose.ok_or_else(|| file::damaged(format!("it has a key for {word}, which is nothing")))?;
-    let about = about(uuid, purpose, wrapped.generation);
-    let bytes = sealing::unseal(master, &about, &file::hex(&wrapped.key)?);
-    let bytes = bytes.ok_or_else(|| file::damaged(format!("its key for {word} was changed")))?;
-    Ok(DataKey { purpose, generation: wrapped.generation, bytes })
-}
-
-fn about(uuid: &str, purpose: Purpose, generation: u32) -> String {
-    format!("testkeep keyring v1|{uuid}|{}|{generation}", purpose.word())
 }
 
 fn occupied(data: &Path, by: &str) -> Error {

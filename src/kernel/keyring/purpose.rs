@@ -1,8 +1,8 @@
 //! Purposes: what each key of an instance is for.
 
 /// What a data key is for. No key has two purposes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Purpose {
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Purpose {
     /// Encrypts the database.
     Database,
     /// Encrypts files.
@@ -21,11 +21,13 @@ pub(super) enum Purpose {
     BackupMaster,
     /// Encrypts secrets that lie in the database, such as those of backup targets. Added with the first.
     Vault,
+    /// Goes into every wrap of the master key, so that nobody outside can make one. Added with format 2.
+    Slots,
 }
 
 impl Purpose {
     /// Every purpose there is.
-    pub(super) const ALL: [Purpose; 9] = [
+    pub const ALL: [Purpose; 10] = [
         Purpose::Database,
         Purpose::Blobs,
         Purpose::BlobNames,
@@ -35,10 +37,11 @@ impl Purpose {
         Purpose::BackupSigning,
         Purpose::BackupMaster,
         Purpose::Vault,
+        Purpose::Slots,
     ];
 
     /// The word in `keyring.json`.
-    pub(super) fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Purpose::Database => "database",
             Purpose::Blobs => "blobs",
@@ -49,16 +52,33 @@ impl Purpose {
             Purpose::BackupSigning => "backup_signing",
             Purpose::BackupMaster => "backup_master",
             Purpose::Vault => "vault",
+            Purpose::Slots => "slots",
+        }
+    }
+
+    /// What it does, for people.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Purpose::Database => "encrypts the database",
+            Purpose::Blobs => "encrypts attached files",
+            Purpose::BlobNames => "names attached files by their content",
+            Purpose::Tokens => "digests of cookies, tokens and links",
+            Purpose::Chain => "binds the audit trail",
+            Purpose::BackupPassword => "opens the backup repository; comes from the recovery kit",
+            Purpose::BackupSigning => "signs receipts of backups",
+            Purpose::BackupMaster => "encrypts the backup repository",
+            Purpose::Vault => "encrypts secrets that lie in the database",
+            Purpose::Slots => "goes into every wrap of the master key",
         }
     }
 
     /// Whether it is 32 random bytes, made with the instance.
     pub(super) fn is_plain_key(self) -> bool {
-        !matches!(self, Purpose::BackupPassword) && !self.may_be_missing()
+        !matches!(self, Purpose::BackupPassword | Purpose::BackupMaster | Purpose::Vault)
     }
 
-    /// Whether it is made when it is first needed, and so may be missing.
+    /// Whether a keyring may lack it: it is made when it is first needed, or a later format brought it.
     pub(super) fn may_be_missing(self) -> bool {
-        matches!(self, Purpose::BackupMaster | Purpose::Vault)
+        matches!(self, Purpose::BackupMaster | Purpose::Vault | Purpose::Slots)
     }
 }

@@ -1,13 +1,14 @@
 //! Unlock slots: the master key, wrapped once for each way to open the instance.
 
-use super::file::{self, PassphraseCost, Slot};
+use super::file::{self, KmsNote, MasterMark, PassphraseCost, Recipient, Slot};
 use super::kit::RecoverySecret;
+use super::recipient;
+use super::shares::SharedSecret;
+use super::stretch::stretch;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
-use crate::kernel::random;
 use crate::kernel::sealing::{self, Key};
 use crate::kernel::secret::Secret;
-use argon2::{Algorithm, Argon2, Params, Version};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,10 @@ pub enum Unlock {
     Credential(PathBuf),
     /// The secret of the recovery kit.
     Kit(RecoverySecret),
+    /// The secret that enough shares gave.
+    Shares(SharedSecret),
+    /// The secret that a key service decrypted, and what it was asked to decrypt.
+    Kms(Secret<[u8; 32]>, KmsNote),
 }
 
 /// What kind of secret a slot takes.
@@ -32,6 +37,8 @@ pub enum SlotKind {
     Passphrase,
     Credential,
     Recovery,
+    Shares,
+    Kms,
 }
 
 impl SlotKind {
@@ -42,6 +49,8 @@ impl SlotKind {
             SlotKind::Passphrase => "passphrase",
             SlotKind::Credential => "credential",
             SlotKind::Recovery => "recovery",
+            SlotKind::Shares => "shares",
+            SlotKind::Kms => "kms",
         }
     }
 
@@ -52,6 +61,8 @@ impl SlotKind {
             SlotKind::Passphrase => "a passphrase",
             SlotKind::Credential => "a credential of the service manager",
             SlotKind::Recovery => "the recovery kit",
+            SlotKind::Shares => "shares",
+            SlotKind::Kms => "a key service",
         }
     }
 }
@@ -64,6 +75,8 @@ impl Unlock {
             Unlock::Passphrase(_) => SlotKind::Passphrase,
             Unlock::Credential(_) => SlotKind::Credential,
             Unlock::Kit(_) => SlotKind::Recovery,
+            Unlock::Shares(_) => SlotKind::Shares,
+            Unlock::Kms(..) => SlotKind::Kms,
         }
     }
 
@@ -75,6 +88,8 @@ impl Unlock {
             Unlock::Credential(_) => &[SlotKind::Credential, SlotKind::KeyFile],
             Unlock::Passphrase(_) => &[SlotKind::Passphrase],
             Unlock::Kit(_) => &[SlotKind::Recovery],
+            Unlock::Shares(_) => &[SlotKind::Shares],
+            Unlock::Kms(..) => &[SlotKind::Kms],
         }
     }
 
@@ -85,6 +100,10 @@ impl Unlock {
             Unlock::Credential(path) => Material::Bytes(file::read_key(path, file::Guarded::ByTheManager)?),
             Unlock::Passphrase(text) => Material::Text(text.clone()),
             Unlock::Kit(secret) => Material::Ready(secret.slot_key()),
+            Unlock::Shares(secret) => Material::Ready(secret.slot_key()),
+            Unlock::Kms(secret, _) => {
+                Material::Ready(sealing::derive(secret.expose(), "testkeep keyring v1|kms"))
+            }
         })
     }
 }
@@ -122,8 +141,23 @@ impl Material {
     }
 }
 
+/// The master key and what goes into its wraps.
+#[derive(Clone, Debug)]
+pub(super) struct Master {
+    pub key: Key,
+    pub mark: MasterMark,
+    pub anchor: Key,
+}
+
+/// Which slot was opened, and by what: enough to bring that slot up to the newest format.
+#[derive(Clone, Debug)]
+pub(super) struct OpenedBy {
+    kind: SlotKind,
+    key: Key,
+}
+
 /// Wraps the master key for this way to open.
-pub(super) fn make(master: &Key, uuid: &str, unlock: &Unlock) -> Result<Slot> {
+pub(super) fn make(master: &Master, uuid: &str, unlock: &Unlock, made_at: i64) -> Result<Slot> {
     if let Unlock::Passphrase(text) = unlock {
         let least = limits::PASSPHRASE_CHARS_MIN;
         if text.expose().chars().count() < least {
@@ -134,22 +168,56 @@ pub(super) fn make(master: &Key, uuid: &str, unlock: &Unlock) -> Result<Slot> {
     let (kind, material) = (unlock.kind(), unlock.material()?);
     let cost = matches!(material, Material::Text(_)).then(PassphraseCost::fresh);
     let key = material.key(kind, cost.as_ref())?;
-    let sealed = sealing::seal(&key, &about(uuid, kind), master.expose());
     let fingerprint = material.fingerprint();
-    Ok(Slot { kind, fingerprint, argon2id: cost, master: HEXLOWER.encode(&sealed) })
+    let shares = match unlock {
+        Unlock::Shares(secret) => Some(secret.count),
+        _ => None,
+    };
+    let kms = match unlock {
+        Unlock::Kms(_, note) => Some(note.clone()),
+        _ => None,
+    };
+    let (made_at, master_hex) = (Some(made_at), String::new());
+    let mut slot =
+        Slot { kind, made_at, fingerprint, argon2id: cost, shares, kms, recipient: None, master: master_hex };
+    receive(&mut slot, master, uuid, &key);
+    Ok(slot)
+}
+
+/// Brings a slot whose secret is there to format 2 and wraps the master key for it.
+fn receive(slot: &mut Slot, master: &Master, uuid: &str, key: &Key) {
+    let secret = recipient_secret(key);
+    let anchor = sealing::seal(&anchor_key(key), &about_anchor(uuid, slot.kind), master.anchor.expose());
+    let public = HEXLOWER.encode(&recipient::public(&secret));
+    slot.recipient = Some(Recipient { public, anchor: HEXLOWER.encode(&anchor) });
+    let wrapped = wrap(slot, master, uuid).expect("the slot has just got a public key");
+    slot.master = wrapped;
+}
+
+/// The master key as this slot can unwrap it, its secret not being there; `None` for a slot of format 1.
+pub(super) fn wrap(slot: &Slot, master: &Master, uuid: &str) -> Option<String> {
+    let public = HEXLOWER.decode(slot.recipient.as_ref()?.public.as_bytes()).ok()?;
+    let public = public.try_into().ok()?;
+    let about = about_master(uuid, slot.kind, master.mark);
+    let sealed = recipient::seal(&public, &master.anchor, &about, master.key.expose());
+    Some(HEXLOWER.encode(&sealed))
+}
+
+/// Brings the slot that was opened to format 2, if it is still of format 1.
+pub(super) fn upgrade(slots: &mut [Slot], master: &Master, uuid: &str, by: &OpenedBy) {
+    let older = slots.iter_mut().filter(|slot| slot.kind == by.kind && slot.recipient.is_none());
+    older.for_each(|slot| receive(slot, master, uuid, &by.key));
 }
 
 /// The master key, if this opens one of the slots.
-pub(super) fn open(slots: &[Slot], uuid: &str, unlock: &Unlock) -> Result<Key> {
+pub(super) fn open(slots: &[Slot], uuid: &str, mark: MasterMark, unlock: &Unlock) -> Result<(Key, OpenedBy)> {
     let material = unlock.material()?;
     let mut missed = None;
     for kind in unlock.opens() {
         for slot in slots.iter().filter(|slot| slot.kind == *kind) {
             let key = material.key(*kind, slot.argon2id.as_ref())?;
-            let sealed = file::hex(&slot.master)?;
-            if let Some(master) = sealing::unseal(&key, &about(uuid, *kind), &sealed) {
-                let master = <[u8; 32]>::try_from(master.expose().as_slice());
-                return master.map(Secret::new).map_err(|_| file::damaged("a master key of another length"));
+            if let Some(master) = unwrap(slot, uuid, mark, &key)? {
+                return Ok((master, OpenedBy { kind: *kind, key }));
             }
             let fingerprint = material.fingerprint();
             if fingerprint.is_some() && fingerprint == slot.fingerprint {
@@ -164,8 +232,56 @@ pub(super) fn open(slots: &[Slot], uuid: &str, unlock: &Unlock) -> Result<Key> {
     })
 }
 
+/// The same by what opened it before: another process may have exchanged the master key.
+pub(super) fn reopen(slots: &[Slot], uuid: &str, mark: MasterMark, by: &OpenedBy) -> Result<Option<Key>> {
+    for slot in slots.iter().filter(|slot| slot.kind == by.kind) {
+        if let Some(master) = unwrap(slot, uuid, mark, &by.key)? {
+            return Ok(Some(master));
+        }
+    }
+    Ok(None)
+}
+
+fn unwrap(slot: &Slot, uuid: &str, mark: MasterMark, key: &Key) -> Result<Option<Key>> {
+    let sealed = file::hex(&slot.master)?;
+    let master = match &slot.recipient {
+        None => sealing::unseal(key, &about(uuid, slot.kind), &sealed),
+        Some(recipient) => {
+            let about = about_anchor(uuid, slot.kind);
+            let anchor = sealing::unseal(&anchor_key(key), &about, &file::hex(&recipient.anchor)?);
+            anchor.map(whole).transpose()?.and_then(|anchor| {
+                let about = about_master(uuid, slot.kind, mark);
+                recipient::unseal(&recipient_secret(key), &anchor, &about, &sealed)
+            })
+        }
+    };
+    master.map(whole).transpose()
+}
+
+fn whole(bytes: Secret<Vec<u8>>) -> Result<Key> {
+    let key = <[u8; 32]>::try_from(bytes.expose().as_slice());
+    key.map(Secret::new).map_err(|_| file::damaged("a master key of another length"))
+}
+
+fn recipient_secret(key: &Key) -> Key {
+    sealing::derive(key.expose(), "testkeep keyring v2|x25519")
+}
+
+fn anchor_key(key: &Key) -> Key {
+    sealing::derive(key.expose(), "testkeep keyring v2|anchor")
+}
+
 fn about(uuid: &str, kind: SlotKind) -> String {
     format!("testkeep keyring v1|{uuid}|{}", kind.word())
+}
+
+fn about_anchor(uuid: &str, kind: SlotKind) -> String {
+    format!("testkeep keyring v2|{uuid}|{}|anchor", kind.word())
+}
+
+fn about_master(uuid: &str, kind: SlotKind, mark: MasterMark) -> String {
+    let MasterMark { generation, made_at } = mark;
+    format!("testkeep keyring v2|{uuid}|{}|{generation}|{made_at}", kind.word())
 }
 
 fn does_not_fit(unlock: &Unlock, material: &Material, slot: &Slot) -> Error {
@@ -183,7 +299,11 @@ fn does_not_fit(unlock: &Unlock, material: &Material, slot: &Slot) -> Error {
         Unlock::Passphrase(_) => Error::unauthenticated("This passphrase does not open the instance.")
             .hint("Check the keyboard layout and the caps lock, or open the instance with its recovery kit."),
         Unlock::Kit(_) => Error::unauthenticated("This recovery kit belongs to another instance.")
-            .hint("The number printed on the kit must be the number of this instance."),
+            .hint("The number printed on the kit must be the number of this instance, and no newer kit may have been made."),
+        Unlock::Shares(_) => Error::unauthenticated("These shares do not open the instance.")
+            .hint("They may be of an older set: printing new shares makes those before worthless."),
+        Unlock::Kms(..) => Error::unauthenticated("What the key service gave does not open the instance.")
+            .hint("Check that `kms` is the service that this instance was bound to."),
     }
 }
 
@@ -192,33 +312,4 @@ fn no_such_slot(slots: &[Slot], unlock: &Unlock) -> Error {
     let asked = unlock.kind().spoken();
     Error::conflict(format!("This instance does not open with {asked}."))
         .hint(format!("It opens with {}.", known.join(" or ")))
-}
-
-/// Makes guessing a passphrase expensive.
-fn stretch(passphrase: &Secret<String>, cost: &PassphraseCost) -> Result<Key> {
-    let (memory, passes, lanes) = (cost.memory_kib, cost.passes, cost.lanes);
-    let bounds = limits::UNLOCK_MEMORY_KIB_MAX;
-    // A file that asks for all memory of the machine was not written by us.
-    if memory > bounds || passes > limits::UNLOCK_PASSES_MAX || lanes > limits::UNLOCK_LANES_MAX {
-        return Err(file::damaged("the cost of its passphrase is out of bounds"));
-    }
-    let params = Params::new(memory, passes, lanes, Some(32));
-    let params = params.map_err(|_| file::damaged("the cost of its passphrase is out of bounds"))?;
-    let salt = file::hex(&cost.salt)?;
-    let mut key = [0; 32];
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(passphrase.expose().as_bytes(), &salt, &mut key)
-        .map_err(|_| file::damaged("the salt of its passphrase"))?;
-    Ok(Secret::new(key))
-}
-
-impl PassphraseCost {
-    fn fresh() -> PassphraseCost {
-        PassphraseCost {
-            memory_kib: limits::UNLOCK_MEMORY_KIB,
-            passes: limits::UNLOCK_PASSES,
-            lanes: limits::UNLOCK_LANES,
-            salt: HEXLOWER.encode(&random::bytes::<16>()),
-        }
-    }
 }

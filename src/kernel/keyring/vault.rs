@@ -3,22 +3,24 @@
 //! Its key is one of the keyring, made when it is first needed. Whoever has the database alone has none of them.
 
 use super::purpose::Purpose;
-use super::{Keyring, random, sealing};
+use super::{Keyring, random};
+use crate::kernel::sealing;
 use crate::kernel::secret::Secret;
+use crate::kernel::time::Timestamp;
 
 impl Keyring {
     /// Makes the key of the vault unless there is one; answers whether it did. Call `save` then.
-    pub fn make_vault(&mut self) -> bool {
-        let is_missing = self.newest(Purpose::Vault).is_none();
+    pub fn make_vault(&mut self, now: Timestamp) -> bool {
+        let is_missing = self.current(Purpose::Vault).is_none();
         if is_missing {
-            self.put(Purpose::Vault, Secret::new(random::bytes::<32>()).expose());
+            self.put(Purpose::Vault, Secret::new(random::bytes::<32>()).expose(), now);
         }
         is_missing
     }
 
     /// Seals a small secret under the newest key of the vault, its generation in front. None without such a key.
     pub fn seal(&self, about: &str, plain: &[u8]) -> Option<Vec<u8>> {
-        let key = self.newest(Purpose::Vault)?;
+        let key = self.current(Purpose::Vault)?;
         let sealed = sealing::seal(&key.plain(), &self.in_vault(about), plain);
         Some([&key.generation.to_be_bytes()[..], &sealed].concat())
     }

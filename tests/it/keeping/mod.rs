@@ -3,6 +3,7 @@
 mod backup;
 mod backups;
 mod drills;
+mod keys;
 mod overview;
 
 mod storages;

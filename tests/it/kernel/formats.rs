@@ -3,6 +3,7 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use curve25519_dalek::MontgomeryPoint;
 use data_encoding::{HEXLOWER, Specification};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac as _};
@@ -51,13 +52,25 @@ struct Reader {
 
 impl Reader {
     fn slot(json: &Value, kind: &str, key: &[u8]) -> Vec<u8> {
-        let about = format!("testkeep keyring v1|{}|{kind}", json["instance"].as_str().unwrap());
-        unwrap(key, &about, &find(&json["slots"], "kind", kind)["master"])
+        let (slot, uuid) = (find(&json["slots"], "kind", kind), json["instance"].as_str().unwrap());
+        let own = derive(key, "testkeep keyring v2|x25519");
+        let public = MontgomeryPoint::mul_base_clamped(own).0;
+        assert_eq!(slot["recipient"]["public"], HEXLOWER.encode(&public));
+        let anchor_key = derive(key, "testkeep keyring v2|anchor");
+        let about = format!("testkeep keyring v2|{uuid}|{kind}|anchor");
+        let anchor = unwrap(&anchor_key, &about, &slot["recipient"]["anchor"]);
+        let sealed = HEXLOWER.decode(slot["master"].as_str().unwrap().as_bytes()).unwrap();
+        let from: [u8; 32] = sealed[..32].try_into().unwrap();
+        let shared = MontgomeryPoint(from).mul_clamped(own).0;
+        let agreed = derive(&[&shared[..], &from, &public, &anchor].concat(), "testkeep keyring v2|slot");
+        let (generation, made_at) = (&json["master"]["generation"], &json["master"]["made_at"]);
+        let about = format!("testkeep keyring v2|{uuid}|{kind}|{generation}|{made_at}");
+        unseal(&agreed, &sealed[32..56], about.as_bytes(), &sealed[56..])
     }
 
     fn with_key_file(data: &Path) -> Reader {
         let json: Value = serde_json::from_slice(&fs::read(data.join("keyring.json")).unwrap()).unwrap();
-        assert_eq!((&json["format"], &json["version"]), (&"testkeep keyring".into(), &1.into()));
+        assert_eq!((&json["format"], &json["version"]), (&"testkeep keyring".into(), &2.into()));
         let digits = fs::read_to_string(data.with_extension("key")).unwrap();
         let key = HEXLOWER.decode(digits.trim().as_bytes()).unwrap();
         let master = Reader::slot(&json, "key_file", &derive(&key, "testkeep keyring v1|key_file"));
@@ -68,8 +81,10 @@ impl Reader {
 
     fn key(&self, purpose: &str) -> Vec<u8> {
         let uuid = self.json["instance"].as_str().unwrap();
-        let about = format!("testkeep keyring v1|{uuid}|{purpose}|1");
-        unwrap(&self.master, &about, &find(&self.json["keys"], "purpose", purpose)["key"])
+        let key = find(&self.json["keys"], "purpose", purpose);
+        let (state, made_at) = (key["state"].as_str().unwrap(), &key["made_at"]);
+        let about = format!("testkeep keyring v2|{uuid}|{purpose}|1|{state}|{made_at}|");
+        unwrap(&self.master, &about, &key["key"])
     }
 }
 

@@ -21,7 +21,7 @@ pub const HOUR_MS: i64 = 3_600_000;
 pub const ADDED: Event = Event::new("case.created", "A case was written.");
 
 pub fn keys() -> Keys {
-    Keys { database: DatabaseKey([7; 32]), chain: ChainKey([8; 32]), tokens: [9; 32] }
+    Keys::new(DatabaseKey([7; 32]), ChainKey([8; 32]), [9; 32])
 }
 
 impl House {

@@ -53,3 +53,19 @@ CREATE TABLE restores (
   outcome     TEXT,                            -- JSON: what was
   message     TEXT                             -- why it failed
 ) STRICT;
+-- Keys: by which key of the chain an entry is bound.
+ALTER TABLE audit ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+-- Keys: exchanges of keys that were ordered, each of one kind.
+CREATE TABLE key_changes (
+  id          INTEGER PRIMARY KEY,
+  kind        TEXT NOT NULL CHECK (kind IN ('master', 'database', 'blobs', 'tokens', 'chain', 'vault', 'signing')),
+  state       TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+  generation  INTEGER,                         -- the one it leads to, once it has begun
+  ordered_at  INTEGER NOT NULL,
+  started_at  INTEGER,
+  finished_at INTEGER,
+  done        INTEGER NOT NULL DEFAULT 0,
+  total       INTEGER NOT NULL DEFAULT 0,
+  message     TEXT                             -- why it waits or failed
+) STRICT;
+CREATE UNIQUE INDEX key_changes_open ON key_changes (kind) WHERE state IN ('waiting', 'running');

@@ -204,7 +204,7 @@ impl Drop for Other {
 }
 
 fn open(data: &Path) -> (Door, Shell) {
-    let keys = Keys { database: DatabaseKey([7; 32]), chain: ChainKey([8; 32]), tokens: [9; 32] };
+    let keys = Keys::new(DatabaseKey([7; 32]), ChainKey([8; 32]), [9; 32]);
     let clock = Clock::fixed(Timestamp(1_700_000_000_000));
     let path = layout::database(data);
     let make = if path.exists() { Door::open } else { Door::create };
