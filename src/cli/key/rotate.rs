@@ -1,6 +1,6 @@
 //! `testkeep key rotate`: orders the exchange of keys, and does it where no server runs.
 
-use crate::app::House;
+use crate::app::{self, House};
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::keeping::backups::Desk;
@@ -55,9 +55,13 @@ pub async fn run(rotate: Rotate, options: &Options, unlock: &Unlock, output: Out
     // Asked before the instance opens: a server that starts in between does the work instead.
     let held = match hold::holder(&options.data) {
         Some(_) => None,
-        None => hold::hold(&options.data).ok(),
+        None if app::is_there(options) => hold::hold(&options.data).ok(),
+        None => None,
     };
-    let house = House::open(options, unlock, Clock::System)?;
+    let house = match &held {
+        Some(held) => House::serve(options, unlock, Clock::System, held)?,
+        None => House::open(options, unlock, Clock::System)?,
+    };
     let ordered = kinds.clone();
     let gate = house.shell.operator().gate::<InstanceKeep>(());
     let outcome = gate.write(move |tx| keys::order(tx, &ordered)).await;

@@ -42,7 +42,7 @@ async fn t_de_5_all_keys_are_exchanged_under_load_and_the_old_one_opens_nothing(
     let machine = Machine::claimed();
     machine.json(&["demo"]);
     let server = machine.serve();
-    let token = machine.json(&["token", "create", "--name", "load", "--project", "DEMO", "--role", "tester"]);
+    let token = machine.json(&["token", "create", "--name", "load", "--project", "SHOP", "--role", "tester"]);
     let token = token["token"].as_str().unwrap().to_owned();
     let before = keyring(&machine, "data");
 
@@ -51,7 +51,7 @@ async fn t_de_5_all_keys_are_exchanged_under_load_and_the_old_one_opens_nothing(
     let load = (0..4).map(|worker| {
         let (stop, client, token) = (Arc::clone(&stop), client.clone(), token.clone());
         let (asked, slowest) = (Arc::clone(&asked), Arc::clone(&slowest));
-        let url = server.at("/api/v1/projects/DEMO/suites");
+        let url = server.at("/api/v1/projects/SHOP/suites");
         actix_web::rt::spawn(async move {
             let mut number = 0;
             while !stop.load(Relaxed) {
@@ -62,7 +62,12 @@ async fn t_de_5_all_keys_are_exchanged_under_load_and_the_old_one_opens_nothing(
                     _ => client.get(&url),
                 };
                 let answer = request.bearer_auth(&token).send().await.unwrap();
-                assert!(answer.status().is_success(), "{}: {}", answer.status(), answer.text().await.unwrap());
+                assert!(
+                    answer.status().is_success(),
+                    "{}: {}",
+                    answer.status(),
+                    answer.text().await.unwrap()
+                );
                 asked.fetch_add(1, Relaxed);
                 slowest.fetch_max(usize::try_from(began.elapsed().as_millis()).unwrap(), Relaxed);
                 actix_web::rt::time::sleep(Duration::from_millis(15)).await;
@@ -91,7 +96,8 @@ async fn t_de_5_all_keys_are_exchanged_under_load_and_the_old_one_opens_nothing(
     for purpose in ["master", "database", "blobs", "tokens", "chain", "backup_signing"] {
         assert_eq!(current(&status, purpose)["generation"], 2, "{purpose}");
     }
-    let answer = client.get(server.at("/api/v1/projects/DEMO/suites")).bearer_auth(&token).send().await.unwrap();
+    let answer =
+        client.get(server.at("/api/v1/projects/SHOP/suites")).bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), 200, "a token from before still holds");
     server.stop();
     trail_is_whole(&machine, "data");
@@ -109,7 +115,10 @@ fn f17_an_exchange_that_is_killed_leaves_one_key_that_opens() {
     let whole_ms = u64::try_from(began.elapsed().as_millis()).unwrap();
     for round in 0..kills() {
         let mut command = machine.command("data");
-        command.args(["key", "rotate"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command
+            .args(["key", "rotate"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
         let mut child = command.spawn().unwrap();
         let part = (round * 7_919 + u64::from(std::process::id())) % 100;
         std::thread::sleep(Duration::from_millis(whole_ms * part / 100));
@@ -148,7 +157,8 @@ fn t_de_5_backups_from_before_and_after_an_exchange_come_back_with_the_kit() {
 fn f16_shares_open_the_instance_when_the_key_file_is_lost() {
     let machine = Machine::claimed();
     let printed = machine.json(&["key", "shares", "--of", "5", "--need", "3"]);
-    let shares: Vec<&str> = printed["shares"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
+    let shares: Vec<&str> =
+        printed["shares"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
     std::fs::remove_file(machine.path("data.key")).unwrap();
     let set = |chosen: &[&str]| {
         machine.write("shares.txt", &chosen.join("\n"));
@@ -157,7 +167,8 @@ fn f16_shares_open_the_instance_when_the_key_file_is_lost() {
     };
     let few = set(&shares[..2]);
     assert!(few.code != 0 && few.err.contains("3 open the instance"), "{few:?}");
-    let broken = shares[1].replace(&shares[1][5..9], if &shares[1][5..9] == "0000" { "1111" } else { "0000" });
+    let broken =
+        shares[1].replace(&shares[1][5..9], if &shares[1][5..9] == "0000" { "1111" } else { "0000" });
     let wrong = set(&[shares[0], &broken, shares[2]]);
     assert!(wrong.code != 0 && wrong.err.contains("line 2"), "{wrong:?}");
     let good = set(&[shares[4], shares[0], shares[2]]);

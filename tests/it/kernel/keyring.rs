@@ -254,11 +254,11 @@ fn f19_a_keyring_of_a_newer_version_is_refused() {
     let home = Home::new();
     home.create();
     let json = String::from_utf8(home.json()).unwrap();
-    let newer = json.replace("\"version\": 1", "\"version\": 2, \"more\": true");
+    let newer = json.replace("\"version\": 2", "\"version\": 3, \"more\": true");
     fs::write(layout::keyring(&home.data()), newer).unwrap();
     let error = home.refusal();
     assert_eq!(error.kind(), Kind::Conflict);
-    assert!(error.sentence().contains("has version 2"), "{error}");
+    assert!(error.sentence().contains("has version 3"), "{error}");
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn a_permission_of_ones_own_making() {
          impl Permission for Root {
              type Scope = Instance; type Effect = Changes; const INFO: Info = ProjectView::INFO;
          }",
-        "`Root: access::permission::sealed::Listed` is not satisfied",
+        "permission::sealed::Listed` is not satisfied",
         "#[derive(Clone, Copy)] struct Root;",
     );
 }
@@ -186,7 +186,7 @@ fn a_permission_of_ones_own_making() {
 fn a_way_to_the_connection() {
     check(
         "fn f(tx: Read<'_, ProjectView>) { tx.opened().conn; }",
-        "field `conn` of struct `access::tx::Opened` is private",
+        "tx::Opened` is private",
         "fn f(tx: Read<'_, ProjectView>) { tx.now(); }",
     );
     check("use testkeep::kernel::db::Database;", "module `db` is private", "use testkeep::kernel::id;");
