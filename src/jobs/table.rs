@@ -8,8 +8,16 @@ use crate::people::sessions;
 use std::sync::Arc;
 
 /// All scheduled work. The desk is handed to each: through it a job reaches the instance.
-pub const JOBS: &[Scheduled<Arc<Desk>>] =
-    &[backups::BACKUP, backups::PRUNE, drills::DRILL, drills::WATCH, trail::VERIFY, keys::AGES, STAMPS, SWEEP];
+pub const JOBS: &[Scheduled<Arc<Desk>>] = &[
+    backups::BACKUP,
+    backups::PRUNE,
+    drills::DRILL,
+    drills::WATCH,
+    trail::VERIFY,
+    keys::AGES,
+    STAMPS,
+    SWEEP,
+];
 
 /// People know nothing of the desk, so their job is fitted to it here.
 const STAMPS: Scheduled<Arc<Desk>> = Scheduled {

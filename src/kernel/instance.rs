@@ -58,9 +58,11 @@ impl Instance {
     }
 
     /// Opens a copy of an instance, such as one from a backup, with keys that were found for it.
-    pub fn open_copy(data: &Path, keyring: Keyring, clock: Clock) -> Result<(Instance, Shell)> {
-        let (door, shell) = Door::open(&layout::database(data), keyring.keys(), clock, &Tuning::default())?;
-        Instance::of(data, keyring, door).map(|instance| (instance, shell))
+    pub fn open_copy(data: &Path, mut keyring: Keyring, clock: Clock) -> Result<(Instance, Shell)> {
+        let database = layout::database(data);
+        keyring.settle_database(Door::which(&database, &keyring.database_keys())?, clock.now());
+        let (door, shell) = Door::open(&database, keyring.keys(), clock.clone(), &Tuning::default())?;
+        Instance::of(data, keyring, door, clock).map(|instance| (instance, shell))
     }
 
     /// Makes a new instance in an empty folder, with the kit that recovers it. Shown once: print it.

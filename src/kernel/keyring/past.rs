@@ -3,16 +3,15 @@
 //! A backup holds its keyring as it was. Its master key may be another one by now, and so may each data
 //! key; then the generation that the backup names is looked for among those that this keyring kept.
 
-use super::file::{self, WrappedKey};
+use super::file::{self, State, WrappedKey};
 use super::purpose::Purpose;
-use super::{DataKey, Keyring, unwrap};
+use super::{DataKey, Keyring, wire};
 use crate::kernel::error::{Error, Result};
 
 impl Keyring {
-    /// The keys as they were when `json` was written, with the ways to open them that hold now.
+    /// The keys with which the copy that `json` came with opens, with the ways to open them that hold now.
     ///
-    /// Keys of the backup repository and of the vault stay those of now: they belong to what lies outside of
-    /// the copy, and a repository keeps the password it was made with.
+    /// Keys of the backup repository stay those of now: a repository keeps the password it was made with.
     /// Errors: `Conflict` where the keyring is that of another instance, or where a key of then is gone.
     pub fn as_of(&self, json: &[u8]) -> Result<Keyring> {
         let then = file::parse(json)?;
@@ -20,29 +19,13 @@ impl Keyring {
             return Err(Error::conflict(format!("This backup is of another instance ({}).", then.instance))
                 .hint("Bring that one back with its own recovery kit, into a folder of its own."));
         }
-        let mut keys = Vec::new();
+        let (newest, mut keyring) = (then.newest(), self.copy());
         for wrapped in &then.keys {
-            keys.push(self.key_of_then(wrapped)?);
-        }
-        let newest = |purpose: Purpose| {
-            let of_then = keys.iter().filter(|key| key.purpose == purpose);
-            of_then.map(|key| key.generation).max().unwrap_or(0)
-        };
-        let is_needed = |key: &&DataKey| match key.purpose {
-            // The copy is encrypted, bound and named under the newest keys of then.
-            Purpose::Database | Purpose::Chain | Purpose::Tokens | Purpose::BlobNames => {
-                key.generation <= newest(key.purpose)
+            match wire::unwrap(&self.master.key, &then, &newest, wrapped) {
+                Ok(key) => keyring.take_in(key),
+                Err(_) => keyring.refuse_unknown(wrapped)?,
             }
-            _ => true,
-        };
-        let is_known = |key: &&DataKey| {
-            !keys.iter().any(|known| known.purpose == key.purpose && known.generation == key.generation)
-        };
-        let more: Vec<DataKey> = self.keys.iter().filter(is_needed).filter(is_known).map(copied).collect();
-        keys.extend(more);
-        // The newest of a purpose stands last.
-        keys.sort_by_key(|key| key.generation);
-        let keyring = Keyring { keys, ..self.copy() };
+        }
         keyring.refuse_incomplete()?;
         Ok(keyring)
     }
@@ -55,27 +38,37 @@ impl Keyring {
             master: self.master.clone(),
             slots: self.slots.clone(),
             keys: self.keys.iter().map(copied).collect(),
+            opened_by: self.opened_by.clone(),
         }
     }
 
-    fn key_of_then(&self, wrapped: &WrappedKey) -> Result<DataKey> {
-        if let Ok(key) = unwrap(&self.master, &self.uuid, wrapped) {
-            return Ok(key);
+    /// A key of then: what it sealed lies in the copy, so its bytes count; what is in use stays so.
+    fn take_in(&mut self, key: DataKey) {
+        if matches!(key.purpose, Purpose::BackupPassword | Purpose::BackupMaster | Purpose::Slots) {
+            return;
         }
-        let kept = self
-            .keys
-            .iter()
-            .find(|key| key.purpose.word() == wrapped.purpose && key.generation == wrapped.generation);
-        kept.map(copied).ok_or_else(|| {
-            Error::conflict(format!(
-                "The key of this backup for {} (generation {}) is not in the keyring any more.",
-                wrapped.purpose, wrapped.generation
-            ))
-            .hint("Bring it back with the recovery kit that was in force when it was made.")
-        })
+        let is_same =
+            |known: &&mut DataKey| known.purpose == key.purpose && known.generation == key.generation;
+        match self.keys.iter_mut().find(is_same) {
+            Some(known) => known.bytes = key.bytes,
+            None => self.keys.push(DataKey { state: State::Retired, ..key }),
+        }
+    }
+
+    fn refuse_unknown(&self, wrapped: &WrappedKey) -> Result<()> {
+        let is_kept =
+            |key: &DataKey| key.purpose.word() == wrapped.purpose && key.generation == wrapped.generation;
+        if self.keys.iter().any(is_kept) {
+            return Ok(());
+        }
+        Err(Error::conflict(format!(
+            "The key of this backup for {} (generation {}) is not in the keyring any more.",
+            wrapped.purpose, wrapped.generation
+        ))
+        .hint("Bring it back with the recovery kit that was in force when it was made."))
     }
 }
 
 fn copied(key: &DataKey) -> DataKey {
-    DataKey { purpose: key.purpose, generation: key.generation, bytes: key.bytes.clone() }
+    DataKey { bytes: key.bytes.clone(), ..*key }
 }
