@@ -1,6 +1,6 @@
 //! Backup and restore through the doors a user takes, on real files.
 
-mod bench;
+pub mod bench;
 mod broken;
 mod good;
 mod pin;

@@ -1,5 +1,10 @@
 //! Backup targets of every kind, against real servers on loopback.
 
 mod conformance;
+mod engine;
+mod faults;
+mod full;
 mod places;
+mod proxy;
+mod refusals;
 mod servers;

@@ -1,6 +1,7 @@
 //! Parts of addresses: percent signs, host names, ports. Knows no kind of target.
 
 use crate::kernel::error::{Error, Result};
+use reqwest::Url;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Writes text as a part of an address: everything but plain letters, digits and some signs becomes `%XX`.
@@ -86,4 +87,33 @@ pub fn host_and_port(text: &str) -> Result<(String, Option<u16>)> {
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// The address of a web server: `https`, or `http` to this machine itself. Without user, query and fragment.
+pub fn web(scheme: &str, rest: &str) -> Result<Url> {
+    let unreadable = || {
+        Error::invalid("The server in the address cannot be read.")
+            .hint("Write it like webdav+https://keep.example/backups.")
+    };
+    let mut url = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| unreadable())?;
+    let host = url.host_str().ok_or_else(unreadable)?.to_owned();
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(holds_secret());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Error::invalid("The address has a `?` or a `#` in it.").hint("End it with its path."));
+    }
+    if scheme == "http" && !is_loopback(&host) {
+        return Err(Error::invalid("Without TLS a target may only be on this machine itself.")
+            .hint("Use https; a private authority can be given as a certificate."));
+    }
+    let below = path(url.path(), "path")?;
+    url.set_path(&encode(&below));
+    Ok(url)
+}
+
+/// Somebody wrote a credential into an address.
+pub fn holds_secret() -> Error {
+    Error::invalid("The address holds a user with a password, or a user where none belongs.")
+        .hint("Addresses are shown and logged. Give name and password apart from it.")
 }

@@ -1,6 +1,9 @@
 //! Folder: a storage on a disk of this machine, or on one that is mounted here.
 
+use super::access::Limits;
+use super::line::Line;
 use super::{Storage, check_name};
+use crate::keeping::backup::reader::Ledger;
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::limits;
@@ -9,6 +12,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A folder on this machine.
@@ -19,12 +23,31 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Folder {
     root: PathBuf,
     next: AtomicU64,
+    /// A cap on bytes; a folder may lie on a mounted network disk.
+    line: Option<Arc<Line>>,
 }
 
 impl Folder {
     /// Names the folder; touches nothing yet.
     pub fn new(root: &Path) -> Folder {
-        Folder { root: root.to_owned(), next: AtomicU64::new(0) }
+        Folder { root: root.to_owned(), next: AtomicU64::new(0), line: None }
+    }
+
+    /// The same with a bandwidth cap, if there is one in these limits.
+    pub(super) fn within(root: &Path, limits: Limits) -> Folder {
+        let line = limits.bytes_per_second.map(|_| Line::new(limits, root.display().to_string()));
+        Folder { line, ..Folder::new(root) }
+    }
+
+    /// Waits for the cap; without one it costs nothing.
+    fn pass(&self, bytes: usize) -> Result<()> {
+        let Some(line) = &self.line else { return Ok(()) };
+        line.call(&Ledger::default(), move |beat| async move {
+            for from in (0..bytes).step_by(limits::TARGET_CHUNK_BYTES) {
+                beat.pass(limits::TARGET_CHUNK_BYTES.min(bytes - from)).await;
+            }
+            Ok(())
+        })
     }
 
     fn path(&self, name: &str) -> Result<PathBuf> {
@@ -107,6 +130,7 @@ impl Storage for Folder {
         let path = self.path(name)?;
         let number = self.next.fetch_add(1, Relaxed);
         let half = self.root.join(format!("tmp/{}-{number}", std::process::id()));
+        self.pass(content.iter().map(Bytes::len).sum())?;
         self.write(&half, &path, content).map_err(|cause| {
             // Best effort: the next run sweeps.
             let _ = fs::remove_file(&half);
@@ -122,6 +146,7 @@ impl Storage for Folder {
         if read.map_err(|cause| self.failed("read", name, cause))? as u64 == bound {
             return Err(Error::too_large(format!("`{name}` in the backup target is larger than 256 MiB.")));
         }
+        self.pass(content.len())?;
         Ok(content.into())
     }
 
@@ -132,7 +157,9 @@ impl Storage for Folder {
         }
         let mut content = vec![0; usize::try_from(length).map_err(Error::internal)?];
         let read = File::open(path).and_then(|file| file.read_exact_at(&mut content, offset));
-        read.map_err(|cause| self.failed("read", name, cause)).map(|()| content.into())
+        read.map_err(|cause| self.failed("read", name, cause))?;
+        self.pass(content.len())?;
+        Ok(content.into())
     }
 
     fn list(&self, folder: &str) -> Result<Vec<(String, u64)>> {

@@ -1,4 +1,4 @@
-//! Storage: a place for named objects; a folder, a bucket, a WebDAV collection, an SFTP account, a rest-server.
+//! Storage: a place for named objects: folder, bucket, WebDAV collection, SFTP account or rest-server.
 //!
 //! The trait is all that a kind of target has to implement. It neither encrypts nor names anything; the
 //! engine does both. Kinds behind a network implement `online::Remote` instead and get attempts, pace,
@@ -6,6 +6,7 @@
 
 pub mod access;
 mod address;
+mod bucket;
 mod folder;
 mod http;
 mod line;
@@ -13,15 +14,20 @@ mod online;
 mod pace;
 pub mod place;
 pub mod protection;
+mod rest;
 mod retry;
 mod s3;
+mod sftp;
 mod trouble;
+mod webdav;
 mod xml;
 
 pub use access::{Access, KeyPair, Limits, Login, SshAccess, WebAccess};
+pub use bucket::{Retain, S3Place};
 pub use folder::{Folder, sync_dir};
 pub use place::Place;
 pub use protection::Protection;
+pub use sftp::{HostKey, learn};
 
 use super::reader::Ledger;
 use crate::kernel::error::{Error, Result};
@@ -69,4 +75,9 @@ fn check_name(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::internal(format!("`{name}` is no name for an object")))
+}
+
+/// A name for an object that is not whole yet. `sweep` removes what a killed run leaves.
+fn passing_name() -> Result<String> {
+    getrandom::u64().map(|number| format!("tmp/{number:016x}")).map_err(Error::internal)
 }

@@ -5,10 +5,10 @@
 //! and an attempt whose answer was lost would find its own object in its way.
 
 use super::access::{KeyPair, Limits};
+use super::bucket::{Retain, S3Place};
 use super::http::{Ask, Http};
 use super::line::{Beat, Line};
 use super::online::{Online, Part, Remote, missing};
-use super::place::{Retain, S3Place};
 use super::protection::{Lock, Protection};
 use super::retry::{Failed, Tried};
 use super::{trouble, xml};
@@ -182,6 +182,8 @@ impl Remote for S3 {
         content.iter().for_each(|part| hash.update(part));
         let sha256 = BASE64.encode(&hash.finalize());
         action.headers_mut().insert("x-amz-checksum-sha256", sha256.clone());
+        // Without this one a store refuses objects that are to be locked.
+        action.headers_mut().insert("x-amz-sdk-checksum-algorithm", "SHA256");
         let retain = self.retain.map(|retain| {
             let until =
                 jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * i64::from(retain.days));
@@ -195,7 +197,8 @@ impl Remote for S3 {
             action.headers_mut().insert("x-amz-object-lock-retain-until-date", until.as_str());
         }
         let mut ask = Ask::new(reqwest::Method::PUT, self.signed(&action)).body(content);
-        ask = ask.header("x-amz-checksum-sha256", &sha256)?;
+        ask =
+            ask.header("x-amz-checksum-sha256", &sha256)?.header("x-amz-sdk-checksum-algorithm", "SHA256")?;
         if let Some((mode, until)) = &retain {
             ask = ask.header("x-amz-object-lock-mode", mode)?;
             ask = ask.header("x-amz-object-lock-retain-until-date", until)?;

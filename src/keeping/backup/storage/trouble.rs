@@ -40,7 +40,17 @@ pub fn of_request(line: &Line, failed: reqwest::Error) -> Failed {
     } else {
         Cause::Cut
     };
-    of_cause(line, cause, failed)
+    of_cause(line, cause, whole_story(&failed))
+}
+
+/// Everything that lies beneath a failure, for the log: the top alone says nothing.
+fn whole_story(failed: &(dyn StdError + 'static)) -> String {
+    let (mut story, mut source) = (failed.to_string(), failed.source());
+    while let Some(found) = source {
+        story = format!("{story}: {found}");
+        source = found.source();
+    }
+    story
 }
 
 /// The sentence for a cause. Names that are not found and certificates do not mend themselves in seconds.
@@ -74,20 +84,21 @@ pub fn of_cause(line: &Line, cause: Cause, beneath: impl Into<Box<dyn StdError +
 fn beneath(failed: &(dyn StdError + 'static)) -> Option<Cause> {
     let mut source = failed.source();
     while let Some(found) = source {
-        if found.is::<rustls::Error>() {
+        if is_tls(found) {
             return Some(Cause::Tls);
         }
-        if let Some(io) = found.downcast_ref::<io::Error>() {
-            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-                return Some(Cause::Tls);
-            }
-            if let Some(cause) = of_io(io.kind()) {
-                return Some(cause);
-            }
+        if let Some(cause) = found.downcast_ref::<io::Error>().and_then(|io| of_io(io.kind())) {
+            return Some(cause);
         }
         source = found.source();
     }
     None
+}
+
+/// Whether it comes from TLS, in however many wrappings: `source` of one passes over what it wraps.
+fn is_tls(found: &(dyn StdError + 'static)) -> bool {
+    let wrapped = found.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    found.is::<rustls::Error>() || wrapped.is_some_and(|inner| is_tls(inner))
 }
 
 /// The cause behind a failure of the operating system, if it is about the network.

@@ -88,3 +88,23 @@ fn a_folder_keeps_objects() {
 fn an_s3_bucket_keeps_objects() {
     conforms(servers::s3());
 }
+
+#[test]
+fn an_account_on_an_ssh_server_keeps_objects() {
+    conforms(servers::sftp());
+}
+
+#[test]
+fn a_webdav_collection_keeps_objects() {
+    conforms(servers::webdav());
+}
+
+#[test]
+fn another_webdav_server_keeps_objects() {
+    conforms(servers::webdav_of_rclone());
+}
+
+#[test]
+fn a_rest_server_keeps_objects() {
+    conforms(servers::rest(&[]));
+}
