@@ -13,6 +13,7 @@ use crate::jobs::{Jobs, table};
 use crate::keeping::backups::Desk;
 use crate::keeping::keys::Keeper;
 use crate::keeping::overview::{About, Certificate};
+use crate::keeping::restores::whole::Attempt;
 use crate::kernel::error::Result;
 use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
@@ -56,9 +57,17 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_clear = listen::speaks_cleartext(&options)?;
     let held = hold::hold(&options.data)?;
-    swap::resume_at_start(&options.data)?;
+    let swapped = swap::resume_at_start(&options.data)?;
     let started_at = clock.now();
-    let house = House::serve(&options, unlock, clock, &held)?;
+    let house = match (House::serve(&options, unlock, clock.clone(), &held), swapped) {
+        (Err(reason), Some(kept)) => {
+            tracing::error!(?reason, kept = kept.name, "the new state does not open, so the one before comes back");
+            swap::go_back(&options.data, &kept.name, Clock::System.now())?;
+            swap::resume_at_start(&options.data)?;
+            House::serve(&options, unlock, clock, &held)?
+        }
+        (opened, _) => opened?,
+    };
     let first::First { code, kit } = first::first(&house).await?;
     // Before anybody can send another: none of those that are not done is under way.
     uploads::sweep(&house.instance.door, Leftover::All).await?;
@@ -76,6 +85,7 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
         .hand_out(Arc::clone(&desk))
         .hand_out(Arc::clone(&restart))
         .hand_out(Arc::new(about))
+        .hand_out(Arc::<Attempt>::default())
         .hand_out(Arc::new(kit));
     let listening = Listening::start(&addresses, shared, tls.as_ref())?;
     let mut tasks = vec![tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];

@@ -1,5 +1,6 @@
 //! `testkeep backup`, `verify` and `restore`: away from the machine, proven there, and back.
 
+use super::bring::{self, Part};
 use super::output::Output;
 use super::{progress, unlock};
 use crate::app::{self, House};
@@ -46,18 +47,38 @@ pub struct Verify {
     kit_file: Option<PathBuf>,
 }
 
-/// Brings an instance back, on any machine, from its backups and its recovery kit.
+/// Brings an instance back from its backups: whole on any machine, with its recovery kit, or a project, a case or
+/// a run into the instance that is there.
 #[derive(Args, Debug)]
-#[command(after_help = "The new folder appears whole or not at all, and never over something else. Its \
-    everyday key lies beside it, or where --key-file says.\n\n  \
-    testkeep restore --from /mnt/keep --into /var/lib/testkeep --kit-file kit.txt")]
+#[command(
+    after_help = "With --into a new folder appears whole or not at all, and never over something else. Its \
+    everyday key lies beside it, or where --key-file says. With --project, --case or --run things come back into \
+    the living instance, under the references they had; --dry-run shows what that would do.\n\n  \
+    testkeep restore --from /mnt/keep --into /var/lib/testkeep --kit-file kit.txt\n  \
+    testkeep restore --from /mnt/keep --case SHOP-C12 --dry-run"
+)]
 pub struct Restore {
-    /// Folder of the backups.
+    /// Folder of the backups; into the living instance, that of the plan without it.
     #[arg(long, value_name = "DIR")]
-    from: PathBuf,
+    from: Option<PathBuf>,
     /// The data folder to make; it must not exist.
-    #[arg(long, value_name = "NEWDIR")]
-    into: PathBuf,
+    #[arg(long, value_name = "NEWDIR", required_unless_present_any = ["project", "case", "run"])]
+    into: Option<PathBuf>,
+    /// Key of a project to bring back into the living instance.
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["into", "case", "run"])]
+    project: Option<String>,
+    /// Reference of a case to bring back into the living instance, such as SHOP-C12.
+    #[arg(long, value_name = "REFERENCE", conflicts_with_all = ["into", "run"])]
+    case: Option<String>,
+    /// Reference of a run to bring back into the living instance, such as SHOP-R3.
+    #[arg(long, value_name = "REFERENCE", conflicts_with = "into")]
+    run: Option<String>,
+    /// Only show what would come back.
+    #[arg(long, conflicts_with = "into")]
+    dry_run: bool,
+    /// Make what is there as it was; what cases say now stays as a revision.
+    #[arg(long, conflicts_with = "into")]
+    replace: bool,
     /// File with the recovery kit, or with its secret only; asked for at the terminal without it.
     #[arg(long, value_name = "FILE")]
     kit_file: Option<PathBuf>,
@@ -181,7 +202,20 @@ pub async fn verify(command: Verify, options: &Options, output: Output) -> Resul
 
 /// Brings an instance back.
 pub async fn restore(command: Restore, options: &Options, output: Output) -> Result<()> {
-    let Restore { from, into, kit_file, backup: number } = command;
+    if let Some(what) = command.project.as_ref().or(command.case.as_ref()).or(command.run.as_ref()) {
+        let part = Part {
+            what: what.clone(),
+            from: command.from.clone(),
+            backup: command.backup,
+            is_dry: command.dry_run,
+            is_replacing: command.replace,
+        };
+        return bring::run(part, options, output).await;
+    }
+    let Restore { from, into, kit_file, backup: number, .. } = command;
+    let missing = |name: &str| Error::invalid(format!("Nothing was said for {name}."));
+    let from = from.ok_or_else(|| missing("--from").hint("Name the folder of the backups."))?;
+    let into = into.ok_or_else(|| missing("--into"))?;
     let kit = match &kit_file {
         Some(file) => unlock::kit_in(file)?,
         None => unlock::typed_kit()?,

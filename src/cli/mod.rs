@@ -3,6 +3,7 @@
 
 mod audit;
 mod backup;
+mod bring;
 mod client;
 mod demo;
 mod doctor;
@@ -64,7 +65,7 @@ enum Command {
     Verify(backup::Verify),
     /// Bring the newest backup back beside the instance, prove it, and keep a signed record.
     Drill(drill::Drill),
-    /// Bring an instance back from its backups, with its recovery kit.
+    /// Bring an instance back from its backups, or a part of it into the one that is there.
     Restore(backup::Restore),
     /// Projects.
     #[command(subcommand)]

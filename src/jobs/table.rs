@@ -2,6 +2,7 @@
 
 use crate::exchange::uploads::{self, Leftover};
 use crate::keeping::backups::{self, Desk};
+use crate::keeping::restores::whole;
 use crate::keeping::{drills, keys, trail};
 use crate::kernel::declare::{Scheduled, When};
 use crate::people::sessions;
@@ -13,6 +14,7 @@ pub const JOBS: &[Scheduled<Arc<Desk>>] = &[
     backups::PRUNE,
     drills::DRILL,
     drills::WATCH,
+    whole::SWEEP,
     trail::VERIFY,
     keys::AGES,
     STAMPS,

@@ -10,6 +10,8 @@ pub mod recovery;
 
 pub mod drills;
 
+pub mod restores;
+
 pub mod trail;
 
 pub mod overview;
@@ -26,6 +28,7 @@ pub fn events() -> Vec<&'static Event> {
         keys::EVENTS,
         recovery::EVENTS,
         drills::EVENTS,
+        restores::EVENTS,
         trail::EVENTS,
         overview::EVENTS,
     ]

@@ -19,7 +19,8 @@ use ed25519_dalek::SigningKey;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::path::{Path, PathBuf};
 
-const RESTORED: Event = Event::new("instance.restored", "The instance came back from a backup.");
+/// The instance as a whole came back.
+pub const RESTORED: Event = Event::new("instance.restored", "The instance came back from a backup.");
 
 /// Events of this slice.
 pub const EVENTS: &[Event] = &[RESTORED];

@@ -2,7 +2,7 @@
 
 use super::{openapi, status};
 use crate::exchange::uploads;
-use crate::keeping::{backups, drills, overview, trail};
+use crate::keeping::{backups, drills, overview, restores, trail};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
 use crate::running::{home, results, runs};
@@ -26,6 +26,7 @@ pub fn table() -> Vec<Route> {
         uploads::routes(),
         backups::routes(),
         drills::routes(),
+        restores::routes(),
         trail::routes(),
         overview::routes(),
     ]

@@ -63,6 +63,11 @@ impl Engine {
         check(&self.open_ours(&Arc::default())?)
     }
 
+    /// The manifest of a backup, read back from its target.
+    pub fn manifest(&self, receipt: &Receipt) -> Result<Manifest> {
+        caught(|| read_back(&self.open_ours(&Arc::default())?.to_indexed().map_err(reported)?, receipt))
+    }
+
     /// Reads back everything: all packs, the chain of receipts, and whether the newest backup is
     /// there as it was signed. A target that was set back to an older state lacks it.
     pub fn verify_latest(&self) -> Result<Proof> {

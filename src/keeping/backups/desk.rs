@@ -26,7 +26,7 @@ pub struct Desk {
     /// The instance they are of.
     pub instance: Arc<Instance>,
     /// Where backups are brought back to be looked at.
-    pub bench: Bench,
+    pub bench: Arc<Bench>,
     current: Current,
     /// Where work goes on when whoever asked for it has left.
     pub(super) runtime: Handle,
@@ -73,7 +73,7 @@ impl Made {
 impl Desk {
     /// A desk for this instance. What is begun at it goes on in the runtime that this is called in.
     pub fn new(instance: Arc<Instance>) -> Desk {
-        Desk { instance, bench: Bench::default(), current: Current::default(), runtime: Handle::current() }
+        Desk { instance, bench: Arc::default(), current: Current::default(), runtime: Handle::current() }
     }
 
     /// Bytes done and bytes in all of the backup that runs now.

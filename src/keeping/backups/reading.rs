@@ -1,6 +1,7 @@
 //! Reading from a target: which backups lie there, and one of them brought back beside the instance.
 
 use super::desk::Desk;
+use crate::keeping::backup::manifest::Manifest;
 use crate::keeping::backup::restore::{self, Job};
 use crate::keeping::backup::scratch::{self, Errand, Task};
 use crate::keeping::backup::{Receipt, Scratch};
@@ -56,6 +57,12 @@ impl Desk {
         }
     }
 
+    /// The backup of this number, and what its manifest says.
+    pub async fn manifest(&self, folder: &Path, number: u64) -> Result<(Receipt, Manifest)> {
+        let (receipt, engine) = (self.receipt(folder, Some(number)).await?, self.engine(folder)?);
+        blocking(move || Ok((receipt.clone(), engine.manifest(&receipt)?))).await
+    }
+
     /// Brings a backup back beside the instance, or takes the copy that was kept of it.
     pub async fn scratch(
         &self,
@@ -71,10 +78,26 @@ impl Desk {
         }
         self.bench.clear();
         let place = self.scratch_place().await?;
+        self.brought(folder, receipt, place, task).await
+    }
+
+    /// The same within the data folder, whatever place was chosen: from there it can take the place of the present.
+    pub async fn scratch_within(&self, folder: &Path, number: u64, task: &Arc<Task>) -> Result<Arc<Scratch>> {
+        let receipt = self.receipt(folder, Some(number)).await?;
+        self.brought(folder, receipt, layout::scratch(&self.instance.data), task).await
+    }
+
+    async fn brought(
+        &self,
+        folder: &Path,
+        receipt: Receipt,
+        place: PathBuf,
+        task: &Arc<Task>,
+    ) -> Result<Arc<Scratch>> {
         let errand = Errand {
             job: self.reading_job(folder)?,
             receipt,
-            target,
+            target: folder.display().to_string(),
             keyring: self.instance.keyring()?.copy(),
             place,
         };

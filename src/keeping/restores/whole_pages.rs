@@ -1,0 +1,238 @@
+//! The page on which the whole instance comes back: what would be lost, who wants it, how far it is.
+
+use super::pages::PAGE as CHOOSE;
+use super::sql;
+use super::whole::{self, Attempt, Claims, KEPT_DAYS, Order};
+use crate::keeping::backup::scratch::Progress;
+use crate::keeping::backups::{Desk, Plan, no_folder};
+use crate::kernel::access::{BackupRun, BackupView, Gate, Read, RestoreRun, Tx};
+use crate::kernel::error::Result;
+use crate::kernel::records;
+use crate::kernel::restart::Restart;
+use crate::kernel::swap::{self, Kept};
+use crate::kernel::time::Timestamp;
+use crate::people::{self, sessions};
+use crate::web::filters;
+use crate::web::forms::{Form, Problems};
+use crate::web::layout::{At, Frame};
+use crate::web::respond::{Answer, Fragment, Page, Query, Redirect};
+use crate::web::routes::{Route, get, post};
+use crate::web::visit::Visit;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use askama::Template;
+use serde::Deserialize;
+
+const PAGE: &str = "/instance/backups/whole";
+/// Tables whose rows people know by name.
+const SHOWN: [(&str, &str); 6] = [
+    ("projects", "Projects"),
+    ("cases", "Cases"),
+    ("runs", "Runs"),
+    ("results", "Results"),
+    ("evidence", "Files"),
+    ("users", "People"),
+];
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        get(PAGE, show),
+        post(PAGE, begin),
+        post("/instance/backups/whole/return", go_back),
+        post("/instance/backups/whole/discard", discard),
+    ]
+}
+
+/// A kind of thing: how many there are now and were then.
+struct Line {
+    word: &'static str,
+    now: i64,
+    then: i64,
+}
+
+/// The backup that would take the place of the present.
+struct Chosen {
+    number: u64,
+    made_at: Timestamp,
+    bytes: u64,
+    testkeep: String,
+    lines: Vec<Line>,
+    /// Entries of the audit trail that were written since.
+    entries_since: i64,
+}
+
+/// A state that was put aside.
+struct Aside {
+    kept: Kept,
+    at: Timestamp,
+    expires_at: Timestamp,
+}
+
+#[derive(Template)]
+#[template(path = "keeping/restores/whole.html", blocks = ["state"])]
+struct WholePage {
+    frame: Frame,
+    may_run: bool,
+    is_fresh: bool,
+    /// What somebody has to type.
+    own_name: String,
+    chosen: Option<Chosen>,
+    trouble: Option<String>,
+    failure: Option<String>,
+    progress: Option<Progress>,
+    aside: Vec<Aside>,
+    typed: String,
+    problems: Problems,
+}
+
+#[derive(Deserialize, Clone)]
+struct Asked {
+    backup: Option<u64>,
+}
+
+#[derive(Deserialize, Clone)]
+struct OrderForm {
+    backup: u64,
+    name: String,
+    #[serde(default)]
+    without: bool,
+}
+
+#[derive(Deserialize)]
+struct KeptForm {
+    kept: String,
+}
+
+async fn show(
+    gate: Gate<BackupView>,
+    visit: Visit,
+    desk: Data<Desk>,
+    Query(asked): Query<Asked>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let attempt = request.app_data::<Data<Attempt>>().and_then(|attempt| attempt.failure());
+    let is_by_script = visit.is_by_script;
+    let page = page(&gate, visit, &desk, asked.backup, attempt).await?;
+    Ok(if is_by_script {
+        Fragment(page.as_state()).respond_to(&request)
+    } else {
+        Page::new(page).respond_to(&request)
+    })
+}
+
+async fn page(
+    gate: &Gate<BackupView>,
+    visit: Visit,
+    desk: &Desk,
+    number: Option<u64>,
+    failure: Option<String>,
+) -> Result<WholePage> {
+    let progress = desk.bench.progress();
+    let found = match number.filter(|_| progress.is_none()) {
+        Some(number) => chosen(gate, desk, number).await.map(Some),
+        None => Ok(None),
+    };
+    let (chosen, trouble) = match found {
+        Ok(chosen) => (chosen, None),
+        Err(reason) => {
+            (None, Some(format!("{} {}", reason.sentence(), reason.hint_text().unwrap_or_default())))
+        }
+    };
+    let kept = swap::kept(&desk.instance.data)?;
+    gate.read(move |tx: Read<'_, BackupView>| {
+        let days: i64 = KEPT_DAYS.get(tx)?.parse().unwrap_or(30);
+        let aside = kept.into_iter().map(|kept| Aside {
+            at: Timestamp(kept.at),
+            expires_at: whole::expires_at(kept.at, days),
+            kept,
+        });
+        let frame = Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups);
+        Ok(WholePage {
+            frame: frame.crumb("Restore", CHOOSE).here("Whole instance"),
+            may_run: tx.may::<RestoreRun>(),
+            is_fresh: tx.is_fresh(),
+            own_name: sql::instance_name(tx)?,
+            chosen,
+            trouble,
+            failure,
+            progress,
+            aside: aside.collect(),
+            typed: String::new(),
+            problems: Problems::default(),
+        })
+    })
+    .await
+}
+
+async fn chosen(gate: &Gate<BackupView>, desk: &Desk, number: u64) -> Result<Chosen> {
+    let plan = gate.read(|tx| Plan::get(tx)).await?;
+    if !plan.has_folder() {
+        return Err(no_folder());
+    }
+    let (receipt, manifest) = desk.manifest(&plan.folder, number).await?;
+    let names: Vec<String> = SHOWN.iter().map(|(table, _)| (*table).to_owned()).collect();
+    let (now, last) =
+        gate.read_at_length(move |tx| Ok((records::counts(tx, &names)?, sql::last_entry(tx)?))).await?;
+    let lines = SHOWN.iter().map(|(table, word)| Line {
+        word,
+        now: now.iter().find(|(name, _)| name == table).map_or(0, |(_, count)| *count),
+        then: manifest.rows.get(*table).copied().unwrap_or(0),
+    });
+    let made: Option<jiff::Timestamp> = manifest.made_at.parse().ok();
+    Ok(Chosen {
+        number: receipt.number,
+        made_at: Timestamp(made.map_or(0, jiff::Timestamp::as_millisecond)),
+        bytes: receipt.bytes,
+        lines: lines.collect(),
+        entries_since: (last - manifest.audit.seq).max(0),
+        testkeep: manifest.testkeep,
+    })
+}
+
+async fn begin(
+    gate: Gate<RestoreRun>,
+    (backup, look): (Gate<BackupRun>, Gate<BackupView>),
+    visit: Visit,
+    (desk, restart, attempt): (Data<Desk>, Data<Restart>, Data<Attempt>),
+    Form(form): Form<OrderForm>,
+) -> Result<Answer<WholePage>> {
+    let (name, plan) = gate
+        .read(|tx| {
+            sessions::demand_proof(tx)?;
+            Ok((sql::instance_name(tx)?, Plan::get(tx)?))
+        })
+        .await?;
+    if form.name.trim() != name {
+        let mut page = page(&look, visit, &desk, Some(form.backup), None).await?;
+        page.problems.add("name", format!("Type the name of this instance: {name}"));
+        page.typed = form.name;
+        return Ok(Page::refused(page).into());
+    }
+    let order = Order { folder: plan.folder, receipt: form.backup, even_without_backup: form.without };
+    let (claims, attempt) = (Claims { restore: gate, backup }, attempt.into_inner());
+    whole::begin(desk.into_inner(), claims, order, restart.into_inner(), attempt).await?;
+    Ok(Redirect::to(PAGE)
+        .saying("The whole instance is being brought back. It starts again by itself at the end.")
+        .into())
+}
+
+async fn go_back(
+    gate: Gate<RestoreRun>,
+    desk: Data<Desk>,
+    restart: Data<Restart>,
+    Form(form): Form<KeptForm>,
+) -> Result<Redirect> {
+    whole::go_back(&desk, &gate, form.kept, &restart).await?;
+    Ok(Redirect::to(PAGE).saying("The instance goes back and starts again by itself."))
+}
+
+async fn discard(gate: Gate<RestoreRun>, desk: Data<Desk>, Form(form): Form<KeptForm>) -> Result<Redirect> {
+    whole::discard(&desk, &gate, form.kept).await?;
+    Ok(Redirect::to(PAGE).saying("It is deleted."))
+}
+
+impl WholePage {
+    fn backup(&self) -> u64 {
+        self.chosen.as_ref().map_or(0, |chosen| chosen.number)
+    }
+}
