@@ -61,7 +61,11 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let started_at = clock.now();
     let house = match (House::serve(&options, unlock, clock.clone(), &held), swapped) {
         (Err(reason), Some(kept)) => {
-            tracing::error!(?reason, kept = kept.name, "the new state does not open, so the one before comes back");
+            tracing::error!(
+                ?reason,
+                kept = kept.name,
+                "the new state does not open, so the one before comes back"
+            );
             swap::go_back(&options.data, &kept.name, Clock::System.now())?;
             swap::resume_at_start(&options.data)?;
             House::serve(&options, unlock, clock, &held)?

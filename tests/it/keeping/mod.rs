@@ -5,6 +5,7 @@ mod backups;
 mod drills;
 mod keys;
 mod overview;
+mod restores;
 
 mod storages;
 mod trail;
