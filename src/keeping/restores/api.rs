@@ -29,7 +29,7 @@ pub struct Api;
 /// The newest restores first.
 #[utoipa::path(get, path = "/api/v1/restores", tag = "backups", responses((status = 200, body = RestoresWire)))]
 async fn index(gate: Gate<BackupView>) -> Result<Json<RestoresWire>> {
-    let restores = gate.read(|tx| super::list(tx)).await?.into_iter().map(RestoreWire::from).collect();
+    let restores = gate.read(super::list).await?.into_iter().map(RestoreWire::from).collect();
     Ok(Json(RestoresWire { restores }))
 }
 

@@ -262,7 +262,13 @@ async fn the_whole_instance_comes_back_from_a_page_and_starts_again_by_itself() 
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let answered = loop {
-        match site.client.get(site.server.at("/instance/backups/whole")).header("Accept", "text/html").send().await {
+        match site
+            .client
+            .get(site.server.at("/instance/backups/whole"))
+            .header("Accept", "text/html")
+            .send()
+            .await
+        {
             Ok(answer) if answer.status() != 503 => break answer,
             _ => tokio::time::sleep(Duration::from_millis(50)).await,
         }

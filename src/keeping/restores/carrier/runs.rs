@@ -48,12 +48,14 @@ impl Carrier {
             return Ok(());
         }
         let (mut new, now_run, now_case) = (row.clone(), self.now("runs", run), self.now("cases", case));
-        if !self.is_fresh("runs", run) {
-            if let Some(now) = sql::item(at.look, now_run, now_case)? {
-                self.same("items", row.id(), now.id());
-                self.tally.count("items", Fate::Same);
-                return Ok(());
-            }
+        let known = match self.is_fresh("runs", run) {
+            true => None,
+            false => sql::item(at.look, now_run, now_case)?,
+        };
+        if let Some(now) = known {
+            self.same("items", row.id(), now.id());
+            self.tally.count("items", Fate::Same);
+            return Ok(());
         }
         new.set("run_id", Some(now_run));
         new.set("case_id", Some(now_case));
