@@ -129,8 +129,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let options = cli.flags.options()?;
     if let Command::Serve(_) = cli.command {
-        let prepared = serve::prepare(&options)?;
-        return actix_web::rt::System::new().block_on(serve::run(prepared, options));
+        return serve::run(&options);
     }
     actix_web::rt::System::new().block_on(async move {
         match cli.command {

@@ -14,6 +14,7 @@ use crate::server::listen::StopOrder;
 use crate::server::{log, sandbox};
 use again::Program;
 use clap::Args;
+use std::thread;
 
 /// Starts the instance; makes a new one in an empty data folder.
 #[derive(Args, Debug)]
@@ -24,39 +25,40 @@ use clap::Args;
 )]
 pub struct Serve {}
 
-/// What is settled while there is one thread only.
-pub struct Prepared {
-    program: Program,
-    unlock: Unlock,
-    is_new: bool,
-}
-
-/// Starts the log, finds what opens the instance, and enters the sandbox: a thread that ran already would stay
-/// outside.
-pub fn prepare(options: &Options) -> Result<Prepared> {
+/// Answers until SIGTERM or SIGINT; begins anew at SIGHUP.
+///
+/// All work is done by a thread and those that come from it, which cannot leave the sandbox. The first thread only
+/// waits, and is the one that can put another program in the place of this one.
+pub fn run(options: &Options) -> Result<()> {
     log::start(&options.log)?;
     // Before anything else: an upgrade may put another file in its place while this one runs.
     let program = Program::at_its_place()?;
     let is_new = !app::is_there(options);
     let unlock = if is_new { app::unlock(options)? } else { unlock::existing(options)? };
     if is_new {
-        // Its folder is closed from the next line on.
+        // Its folder is closed to the server.
         durable::create_folder(&options.data)?;
         make_key_file(&options.data, &unlock)?;
     }
-    sandbox::enter(options)?;
-    Ok(Prepared { program, unlock, is_new })
-}
-
-/// Answers until SIGTERM or SIGINT.
-pub async fn run(Prepared { program, unlock, is_new }: Prepared, options: Options) -> Result<()> {
-    let order = StopOrder::hear()?;
-    let running = app::start(options, &unlock, Clock::System).await?;
-    greet(&running, is_new.then_some(&unlock));
-    match running.until(order).await {
+    let calls = sandbox::filter_calls(options);
+    let ended = thread::scope(|scope| {
+        let serving = scope.spawn(|| {
+            sandbox::enter(options, calls)?;
+            actix_web::rt::System::new().block_on(answer(options.clone(), &unlock, is_new))
+        });
+        serving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    match ended? {
         Ended::Stopped => Ok(()),
         Ended::ToRestart => Err(program.begin_anew(&unlock)),
     }
+}
+
+async fn answer(options: Options, unlock: &Unlock, is_new: bool) -> Result<Ended> {
+    let order = StopOrder::hear()?;
+    let running = app::start(options, unlock, Clock::System).await?;
+    greet(&running, is_new.then_some(unlock));
+    Ok(running.until(order).await)
 }
 
 /// What a person at the terminal needs to go on: on stdout, apart from the log.

@@ -1,6 +1,7 @@
 //! Durable files: whole or absent after a power cut, and readable by their owner only.
 
 use super::error::{Error, Result};
+use super::reach;
 use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -38,7 +39,7 @@ pub fn sync_folder(path: &Path) -> Result<()> {
 
 /// A failure of the file system in words for whoever runs the instance.
 pub fn trouble(verb: &str, path: &Path, cause: std::io::Error) -> Error {
-    let path = path.display();
+    let (whole, path) = (path, path.display());
     match cause.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Error::busy(format!("There is no space left to {verb} {path}."))
@@ -48,10 +49,10 @@ pub fn trouble(verb: &str, path: &Path, cause: std::io::Error) -> Error {
             Error::busy(format!("Cannot {verb} {path}: the file system is read-only."))
                 .hint("Mount it for writing; a disk that turned read-only by itself may be failing.")
         }
-        ErrorKind::PermissionDenied => {
+        ErrorKind::PermissionDenied => reach::refusal(whole).unwrap_or_else(|| {
             Error::forbidden(format!("The system does not let this program {verb} {path}."))
                 .hint("Check who owns it and under which user this program runs.")
-        }
+        }),
         ErrorKind::NotFound => Error::not_found(format!("Cannot {verb} {path}: it is not there.")),
         _ => Error::internal(format!("cannot {verb} {path}: {cause}")),
     }

@@ -2,7 +2,7 @@
 //!
 //! Only for sentences: the system refuses by itself, but it does not say why.
 
-use super::error::{Error, Result};
+use super::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -13,22 +13,17 @@ pub fn ends_at(roots: Vec<PathBuf>) {
     let _ = ROOTS.set(roots);
 }
 
-/// Whether this process can write below a folder, which need not be there yet.
-///
-/// Errors: `Forbidden`, with the option that changes it.
-pub fn check(folder: &Path) -> Result<()> {
-    let Some(roots) = ROOTS.get() else { return Ok(()) };
-    let folder = std::path::absolute(folder).map_err(Error::internal)?;
-    let there = folder.ancestors().find_map(|above| above.canonicalize().ok()).unwrap_or_default();
+/// Why this process cannot write to a path, if it is for the sandbox.
+pub fn refusal(path: &Path) -> Option<Error> {
+    let roots = ROOTS.get()?;
+    let whole = std::path::absolute(path).ok()?;
+    let there = whole.ancestors().find_map(|above| above.canonicalize().ok())?;
     if roots.iter().any(|root| there.starts_with(root)) {
-        return Ok(());
+        return None;
     }
     let named: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
-    Err(Error::forbidden(format!(
-        "{} lies outside of the folders this program may write to.",
-        folder.display()
-    ))
-    .hint(format!(
+    let sentence = format!("{} lies outside of the folders this program may write to.", path.display());
+    Some(Error::forbidden(sentence).hint(format!(
         "These are {}. Name another one in the option `backup_roots`, and start the program again.",
         named.join(", ")
     )))

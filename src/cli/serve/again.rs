@@ -5,6 +5,7 @@
 use crate::kernel::error::{Error, Result};
 use crate::kernel::keyring::Unlock;
 use crate::kernel::secret::Secret;
+use crate::server::sandbox;
 use rustix::io::{FdFlags, fcntl_setfd};
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -44,6 +45,8 @@ impl Program {
                 command.args(self.arguments);
             }
         }
+        // The filter of system calls goes along, and one is enough.
+        command.envs(sandbox::handed_on());
         let cause = command.exec();
         Error::internal(format!("{} could not begin anew: {cause}", self.path.display()))
     }

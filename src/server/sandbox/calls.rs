@@ -88,6 +88,12 @@ pub(super) fn close() -> Result<(), String> {
     filters.values().try_for_each(|filter| apply_filter(filter).map_err(|reason| reason.to_string()))
 }
 
+/// Whether the kernel filters calls of this process, by whichever rules.
+pub(super) fn is_filtered() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"]))
+}
+
 fn rules() -> Value {
     let plain = REFUSED.iter().chain(REFUSED_HERE).map(|call| json!({ "syscall": call }));
     let clones = NAMESPACES.iter().map(|flag| {

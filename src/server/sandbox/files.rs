@@ -137,6 +137,7 @@ fn folder_of(file: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::reach;
     use std::fs;
     use std::io::ErrorKind;
     use std::process::Command;
@@ -178,6 +179,13 @@ mod tests {
                 assert!(refused(write(at("elsewhere/new"))));
                 assert!(refused(write(at("tls/key.pem"))));
                 assert!(refused(fs::remove_file(at("elsewhere/secret"))));
+                reach::ends_at(writable_roots(&options));
+                let said = durable::create(&at("elsewhere/new"), b"x").unwrap_err();
+                assert!(
+                    said.sentence().contains("outside of the folders this program may write to"),
+                    "{said:?}"
+                );
+                assert!(said.hint_text().unwrap().contains("`backup_roots`"), "{said:?}");
                 assert!(refused(Command::new("/bin/true").status().map(drop)), "only itself can be started");
 
                 write(at("data/database")).unwrap();

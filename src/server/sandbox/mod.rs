@@ -1,8 +1,11 @@
 //! The sandbox: what the server gives up for good before it answers, so that a flaw in it reaches less.
 //!
-//! Files by Landlock, system calls by seccomp, new privileges not at all. It holds for the whole process and
-//! its children, cannot be taken off, and comes on top of what a service manager or a container does. Entered by
-//! the command `serve` while there is one thread only; tests that start a server inside themselves have none.
+//! Files by Landlock, system calls by seccomp, new privileges not at all. It holds for a thread and all that come
+//! from it, children too, cannot be taken off, and comes on top of what a service manager or a container does.
+//! The command `serve` enters it with the thread that makes all others. Its first thread stays outside of the
+//! part for files: it only waits until the program begins anew, which a program locked in could not: rules would
+//! pile up from start to start, and a newer program would live under those of an older one. Tests that start a
+//! server inside themselves have no sandbox.
 
 mod calls;
 mod files;
@@ -15,6 +18,9 @@ use std::sync::OnceLock;
 use tracing::{info, warn};
 
 pub use files::kernel_confines_files;
+
+/// Set by a process that begins anew and whose filter of system calls goes along.
+const HANDED_ON: &str = "TESTKEEP_CALLS_FILTERED";
 
 static IN_FORCE: OnceLock<InForce> = OnceLock::new();
 
@@ -60,21 +66,41 @@ pub fn keep_memory_private() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
-/// Closes everything that a server with these options does not need.
+/// Whether dangerous system calls are refused in this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Calls(bool);
+
+/// Refuses dangerous system calls to this thread and all that come from it.
+pub fn filter_calls(options: &Options) -> Calls {
+    if options.sandbox == Sandboxing::Off {
+        return Calls(false);
+    }
+    // A filter stays with a process that begins anew, and each further one makes every call slower.
+    if std::env::var_os(HANDED_ON).is_some() && calls::is_filtered() {
+        return Calls(true);
+    }
+    let closed = calls::close();
+    if let Err(reason) = &closed {
+        warn!(reason, "system calls are not filtered");
+    }
+    Calls(closed.is_ok())
+}
+
+/// What a process that begins anew must know of its predecessor.
+pub fn handed_on() -> Option<(&'static str, &'static str)> {
+    in_force().is_some_and(|in_force| in_force.calls).then_some((HANDED_ON, "yes"))
+}
+
+/// Closes all files that a server with these options does not need, to this thread and all that come from it.
 ///
-/// Errors: `Busy` if all of it is required and the kernel lacks a part.
-pub fn enter(options: &Options) -> Result<()> {
+/// Errors: `Busy` if all of the sandbox is required and the kernel lacks a part.
+pub fn enter(options: &Options, Calls(calls): Calls) -> Result<()> {
     if options.sandbox == Sandboxing::Off {
         info!("the sandbox is switched off");
         return Ok(());
     }
-    // The most of it: what is opened from here on is checked against the files that are allowed now.
     let files = files::close(options)?;
-    let calls = calls::close();
-    let in_force = InForce { files, calls: calls.is_ok() };
-    if let Err(reason) = &calls {
-        warn!(reason, "system calls are not filtered");
-    }
+    let in_force = InForce { files, calls };
     if options.sandbox == Sandboxing::Require && !in_force.is_whole() {
         return Err(Error::busy("The sandbox is required, and this kernel cannot build all of it.")
             .hint(format!("{} Set `sandbox` to `on` to go on with what there is.", in_force.sentence())));
@@ -82,7 +108,7 @@ pub fn enter(options: &Options) -> Result<()> {
     if files {
         reach::ends_at(files::writable_roots(options));
     }
-    info!(files, calls = in_force.calls, "sandbox: {}", in_force.sentence());
+    info!(files, calls, "sandbox: {}", in_force.sentence());
     let _ = IN_FORCE.set(in_force);
     Ok(())
 }

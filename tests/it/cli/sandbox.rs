@@ -4,7 +4,7 @@ use crate::support::program::{Machine, Server};
 use serde_json::Value;
 
 /// What the system says of a process, such as `Seccomp`.
-fn status(server: &Server, name: &str) -> String {
+pub fn status(server: &Server, name: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("no {name} in {status}")).trim().to_owned()

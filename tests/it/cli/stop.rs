@@ -1,5 +1,6 @@
 //! SIGTERM to the real program: what has begun is finished, then it ends with 0.
 
+use super::sandbox::status;
 use super::story::{get, post};
 use crate::support::program::{Machine, Server};
 use futures_util::stream;
@@ -86,8 +87,11 @@ async fn begins_anew(machine: &Machine, command: std::process::Command) {
     let server = Server::start(command);
     let client = machine.client("data");
     assert!(client.get(server.at("/healthz")).send().await.unwrap().status().is_success());
+    let filters = status(&server, "Seccomp_filters");
     server.signal(Signal::HUP);
     answers_anew(&client, &server).await;
+    // The filter of system calls goes along, and no second one is put on.
+    assert_eq!((filters.as_str(), status(&server, "Seccomp_filters")), ("2", filters.clone()));
     // Its number is the old one: this is the child that was started.
     server.stop();
 }

@@ -27,6 +27,19 @@ async fn the_instance_says_what_it_is_and_how_it_is_kept() {
     app.stop().await;
 }
 
+/// T-SM-6
+#[actix_web::test]
+async fn the_instance_says_what_it_is_made_of() {
+    let app = App::start().await;
+    let auditor = app.as_role(Role::Auditor, None).await;
+    assert!(app.page(&auditor, "/instance").await.contains("href=\"/instance/sbom.json\" download"));
+    let list = app.page(&auditor, "/instance/sbom.json").await;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(list["metadata"]["component"]["version"], env!("CARGO_PKG_VERSION"));
+    assert!(list["components"].as_array().unwrap().len() > 100);
+    app.stop().await;
+}
+
 #[actix_web::test]
 async fn an_owner_names_the_instance_and_an_auditor_does_not() {
     let app = App::start().await;
