@@ -15,6 +15,7 @@ mod output;
 mod papers;
 mod progress;
 mod project;
+mod runbook;
 mod serve;
 mod setup;
 mod token;
@@ -67,6 +68,8 @@ enum Command {
     Drill(drill::Drill),
     /// Bring an instance back from its backups, or a part of it into the one that is there.
     Restore(backup::Restore),
+    /// Print what to do after a disaster, with the values of this instance.
+    Runbook,
     /// Projects.
     #[command(subcommand)]
     Project(project::Project),
@@ -155,6 +158,7 @@ async fn inside(command: Command, house: &House, options: &Options, output: Outp
     match command {
         Command::Backup(backup) => backup::back_up(backup, house, output).await,
         Command::Drill(drill) => drill::run(drill, house, output).await,
+        Command::Runbook => runbook::run(house, output).await,
         Command::Project(project) => project::run(project, house, output).await,
         Command::User(user) => user::run(user, house, options, output).await,
         Command::Token(token) => token::run(token, house, output).await,

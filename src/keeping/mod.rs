@@ -16,6 +16,8 @@ pub mod trail;
 
 pub mod overview;
 
+pub mod runbook;
+
 pub use crate::kernel::alarms;
 
 use crate::kernel::audit::Event;
@@ -29,6 +31,7 @@ pub fn events() -> Vec<&'static Event> {
         recovery::EVENTS,
         drills::EVENTS,
         restores::EVENTS,
+        runbook::EVENTS,
         trail::EVENTS,
         overview::EVENTS,
     ]

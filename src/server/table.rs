@@ -2,7 +2,7 @@
 
 use super::{openapi, status};
 use crate::exchange::uploads;
-use crate::keeping::{backups, drills, overview, restores, trail};
+use crate::keeping::{backups, drills, overview, restores, runbook, trail};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
 use crate::running::{home, results, runs};
@@ -27,6 +27,7 @@ pub fn table() -> Vec<Route> {
         backups::routes(),
         drills::routes(),
         restores::routes(),
+        runbook::routes(),
         trail::routes(),
         overview::routes(),
     ]

@@ -308,3 +308,19 @@ async fn again(machine: &Machine) -> crate::support::people::Person {
     .await;
     site::person(machine, Role::Owner).await
 }
+
+/// B04: printed, kept elsewhere, and without a secret.
+#[actix_web::test]
+async fn the_runbook_names_the_values_of_this_instance_and_no_secret() {
+    let machine = backed_up();
+    let site = Site::start(&machine).await;
+    site.submit("/instance/backups/plan", &plan(&machine.text("keep"))).await;
+    let (status, page) = site.submit("/instance/backups/runbook", &[("contact", "Mara, 555 0100")]).await;
+    assert!(status == 200 && page.contains("Mara, 555 0100") && page.contains("The machine is lost"), "{page}");
+    site.server.stop();
+    let told = machine.run(&["runbook"]);
+    let command = format!("testkeep restore --from {} --into {}", machine.text("keep"), machine.text("data"));
+    assert!(told.code == 0 && told.out.contains(&command) && told.out.contains("Mara"), "{told:?}");
+    let key = std::fs::read_to_string(machine.path("data.key")).unwrap();
+    assert!(!told.out.contains(key.trim()) && !page.contains(key.trim()));
+}
