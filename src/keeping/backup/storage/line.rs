@@ -123,6 +123,17 @@ impl Beat {
         *self.last.lock().expect("nobody panics while holding it") = Instant::now();
     }
 
+    /// Work that has a bound of its own, such as connecting, and is silent meanwhile.
+    pub async fn through<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = sleep(self.line.limits.silence_max / 2) => self.now(),
+            }
+        }
+    }
+
     /// Waits until so many bytes may go. Waiting for the cap is no silence.
     pub async fn pass(&self, bytes: usize) {
         self.now();

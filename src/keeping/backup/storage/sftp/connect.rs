@@ -3,12 +3,13 @@
 use super::session::Session;
 use crate::keeping::backup::reader::Ledger;
 use crate::keeping::backup::storage::access::{Limits, Login, SshAccess};
-use crate::keeping::backup::storage::line::{Beat, Line};
+use crate::keeping::backup::storage::line::Line;
 use crate::keeping::backup::storage::place::{Place, SftpPlace};
 use crate::keeping::backup::storage::retry::{Failed, Tried};
 use crate::keeping::backup::storage::trouble::{self, Cause};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
+use crate::kernel::secret::Secret;
 use russh::client::{self, AuthResult, Handle, Handler};
 use russh::keys::{
     Algorithm, EcdsaCurve, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate,
@@ -67,10 +68,10 @@ pub fn learn(place: &Place, limits: Limits) -> Result<HostKey> {
     };
     let (line, at) = (Line::new(limits, place.to_string()), at.clone());
     let own = Arc::clone(&line);
-    line.call(&Ledger::default(), move |_| {
+    line.call(&Ledger::default(), move |beat| {
         let (at, line) = (at.clone(), Arc::clone(&own));
         async move {
-            let (refused, seen) = greet(&at, None, &line).await?;
+            let (refused, seen) = beat.through(greet(&at, None, &line)).await?;
             let seen = seen.lock().expect("nobody panics while holding it").take();
             seen.map(|key| HostKey::of(&key)).ok_or_else(|| match refused {
                 Err(failed) => unfit(&line, failed),
@@ -80,29 +81,44 @@ pub fn learn(place: &Place, limits: Limits) -> Result<HostKey> {
     })
 }
 
-/// Says what is wrong with credentials before anything is sent.
-pub fn check(access: &SshAccess) -> Result<()> {
-    public(&access.host_key)?;
-    if let Login::Key { pem, passphrase } = &access.login {
-        private(pem.expose(), passphrase.expose())?;
-    }
-    Ok(())
+/// Credentials that were read and make sense. Unlocking a key takes a while, so it is done once.
+pub struct Credentials {
+    host_key: PublicKey,
+    proof: Proof,
 }
 
-/// A session on a server whose key is the confirmed one.
-pub async fn connect(at: &SftpPlace, access: &SshAccess, line: &Arc<Line>, beat: &Beat) -> Tried<Session> {
-    let expected = public(&access.host_key)?;
-    let (greeted, seen) = greet(at, Some(&expected), line).await?;
+/// What proves to the server who we are.
+enum Proof {
+    Password(Secret<String>),
+    Key(Arc<PrivateKey>),
+}
+
+impl Credentials {
+    /// Says what is wrong with them before anything is sent.
+    pub fn read(access: &SshAccess) -> Result<Credentials> {
+        let host_key = public(&access.host_key)?;
+        let proof = match &access.login {
+            Login::Password(password) => Proof::Password(password.clone()),
+            Login::Key { pem, passphrase } => {
+                Proof::Key(Arc::new(private(pem.expose(), passphrase.expose())?))
+            }
+        };
+        Ok(Credentials { host_key, proof })
+    }
+}
+
+/// A session on a server whose key is the confirmed one. Each of its three steps may take `connect_wait`.
+pub async fn connect(at: &SftpPlace, access: &Credentials, line: &Arc<Line>) -> Tried<Session> {
+    let expected = &access.host_key;
+    let (greeted, seen) = greet(at, Some(expected), line).await?;
     let seen = seen.lock().expect("nobody panics while holding it").take();
     let mut handle = greeted.map_err(|failed| match seen {
-        Some(key) if key.key_data() != expected.key_data() => changed(line, &expected, Some(&key)),
-        None if matches!(failed, russh::Error::NoCommonAlgo { .. }) => changed(line, &expected, None),
+        Some(key) if key.key_data() != expected.key_data() => changed(line, expected, Some(&key)),
+        None if matches!(failed, russh::Error::NoCommonAlgo { .. }) => changed(line, expected, None),
         _ => lost(line, failed),
     })?;
-    beat.now();
     let signed_in = timeout(line.limits.connect_wait, sign_in(&mut handle, at, access, line));
     signed_in.await.map_err(|_| trouble::of_cause(line, Cause::Slow, "signing in took too long"))??;
-    beat.now();
     let begun = timeout(line.limits.connect_wait, Session::begin(handle, line));
     begun.await.map_err(|_| trouble::of_cause(line, Cause::Slow, "beginning SFTP took too long"))?
 }
@@ -160,14 +176,13 @@ async fn reach(at: &SftpPlace, line: &Line) -> Tried<TcpStream> {
     Err(last)
 }
 
-async fn sign_in(handle: &mut Handle<Known>, at: &SftpPlace, access: &SshAccess, line: &Line) -> Tried<()> {
-    let (tried, what) = match &access.login {
-        Login::Password(password) => {
+async fn sign_in(handle: &mut Handle<Known>, at: &SftpPlace, access: &Credentials, line: &Line) -> Tried<()> {
+    let (tried, what) = match &access.proof {
+        Proof::Password(password) => {
             (handle.authenticate_password(&at.user, password.expose().as_str()).await, "password")
         }
-        Login::Key { pem, passphrase } => {
-            let key = Arc::new(private(pem.expose(), passphrase.expose())?);
-            let key = PrivateKeyWithHashAlg::new(key, None);
+        Proof::Key(key) => {
+            let key = PrivateKeyWithHashAlg::new(Arc::clone(key), None);
             (handle.authenticate_publickey(&at.user, key).await, "key")
         }
     };

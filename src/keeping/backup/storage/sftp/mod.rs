@@ -17,6 +17,7 @@ use super::retry::{Failed, Tried};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
 use bytes::Bytes;
+use connect::Credentials;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use session::{Kind, Session};
 use std::sync::Arc;
@@ -29,7 +30,7 @@ const FOLDERS_AT_ONCE: usize = 16;
 /// A folder on an SSH server.
 pub struct Sftp {
     at: SftpPlace,
-    access: SshAccess,
+    access: Credentials,
     line: Arc<Line>,
     connected: Mutex<Option<Arc<Connected>>>,
 }
@@ -50,9 +51,8 @@ struct Turn {
 impl Sftp {
     /// Touches nothing yet.
     pub fn open(at: &SftpPlace, access: &SshAccess, limits: Limits, place: String) -> Result<Online<Sftp>> {
-        connect::check(access)?;
-        let line = Line::new(limits, place);
-        let (at, access) = (at.clone(), access.clone());
+        let access = Credentials::read(access)?;
+        let (line, at) = (Line::new(limits, place), at.clone());
         Ok(Online::new(Sftp { at, access, line: Arc::clone(&line), connected: Mutex::default() }, line))
     }
 
@@ -64,7 +64,7 @@ impl Sftp {
             return Ok(Turn { connected: Arc::clone(known), is_done: false });
         }
         *connected = None;
-        let session = connect::connect(&self.at, &self.access, &self.line, beat).await?;
+        let session = beat.through(connect::connect(&self.at, &self.access, &self.line)).await?;
         let made = Arc::new(Connected { session, is_broken: AtomicBool::new(false) });
         *connected = Some(Arc::clone(&made));
         Ok(Turn { connected: made, is_done: false })

@@ -1,39 +1,30 @@
 //! rest-server: restic's own server, version 2 of its API. It stores each object whole or not at all.
 //!
-//! It takes restic's kinds of objects only, each named by the SHA-256 of its content. What is ours beside
-//! them (`testkeep.json`, receipts, the log) goes into a repository of its own next to the first, as objects
-//! that carry their name in front of their content. restic never looks there.
+//! It takes restic's kinds of objects only; what is ours goes to `beside`.
+
+mod beside;
 
 use super::access::{Limits, WebAccess};
-use super::check_name;
 use super::http::{Ask, Http};
 use super::line::{Beat, Line};
 use super::online::{Online, Part, Remote, missing};
-use super::retry::{Failed, Tried};
-use super::trouble;
+use super::retry::Tried;
 use super::webdav::{basic, below};
-use crate::kernel::error::{Error, Result};
+use super::{check_name, trouble};
+use crate::kernel::error::Result;
 use crate::kernel::limits;
+use beside::Head;
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::header::CONTENT_LENGTH;
 use reqwest::{Method, Response, StatusCode, Url};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 /// Kinds of objects that the server knows.
 const KINDS: [&str; 5] = ["data", "index", "keys", "locks", "snapshots"];
 /// The form of lists with lengths in them.
 const VERSION_2: &str = "application/vnd.x.restic.rest.v2";
-/// Name of the second repository, or the end of its name.
-const BESIDE: &str = "testkeep";
-/// The longest line in front of an object of ours, in bytes.
-const HEAD_BYTES_MAX: u64 = 512;
-/// Heads that are read at the same time.
-const HEADS_AT_ONCE: usize = 8;
 
 /// A repository on a rest-server.
 pub struct Rest {
@@ -43,17 +34,6 @@ pub struct Rest {
     login: Option<String>,
     /// Objects of ours by the name the server knows them under.
     known: Mutex<BTreeMap<String, Head>>,
-}
-
-/// The line in front of an object of ours. Of several with one name the highest serial counts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Head {
-    name: String,
-    serial: u64,
-    bytes: u64,
-    /// Length of this line itself.
-    #[serde(skip)]
-    head_bytes: u64,
 }
 
 /// One line of a list.
@@ -76,7 +56,7 @@ impl Rest {
     pub fn open(base: &Url, access: &WebAccess, limits: Limits, place: String) -> Result<Online<Rest>> {
         let line = Line::new(limits, place);
         let http = Http::new(line.clone(), &access.ca)?;
-        let (base, beside) = (base.clone(), beside(base));
+        let (base, beside) = (base.clone(), beside::beside(base));
         let login = basic(access);
         Ok(Online::new(Rest { http, base, beside, login, known: Mutex::default() }, line))
     }
@@ -174,87 +154,6 @@ impl Rest {
             _ => self.refused("delete", name, answer).await,
         }
     }
-
-    fn ours(&self, id: &str) -> Url {
-        below(&self.beside, &format!("data/{id}"))
-    }
-
-    /// Learns which objects of ours there are: one list, and the first line of each that is new.
-    async fn refresh(&self, beat: &Beat) -> Tried<()> {
-        let listed = self.listed(&self.beside, "data", beat).await?;
-        let fresh: Vec<Listed> = {
-            let mut known = self.known.lock().expect("nobody panics while holding it");
-            let there: BTreeSet<&str> = listed.iter().map(|found| found.name.as_str()).collect();
-            known.retain(|id, _| there.contains(id.as_str()));
-            listed.into_iter().filter(|found| found.size > 0 && !known.contains_key(&found.name)).collect()
-        };
-        let reads = fresh.into_iter().map(|Listed { name, size }| async move {
-            let part = Part { offset: 0, length: HEAD_BYTES_MAX.min(size) };
-            let begins = self.fetch(self.ours(&name), &name, Some(part), beat).await?;
-            Ok::<_, Failed>(Head::read(&begins, size).map(|head| (name, head)))
-        });
-        let heads: Vec<_> = stream::iter(reads).buffer_unordered(HEADS_AT_ONCE).try_collect().await?;
-        self.known.lock().expect("nobody panics while holding it").extend(heads.into_iter().flatten());
-        Ok(())
-    }
-
-    /// Everything known under a name, the one that counts first.
-    fn versions(&self, name: &str) -> Vec<(String, Head)> {
-        let known = self.known.lock().expect("nobody panics while holding it");
-        let named = known.iter().filter(|(_, head)| head.name == name);
-        let mut found: Vec<_> = named.map(|(id, head)| (id.clone(), head.clone())).collect();
-        found.sort_by_key(|(_, head)| std::cmp::Reverse(head.serial));
-        found
-    }
-
-    async fn put_ours(&self, name: &str, content: &[Bytes], beat: &Beat) -> Tried<()> {
-        if self.listed(&self.beside, "data", beat).await?.is_empty() {
-            self.create(&self.beside, beat).await?;
-        }
-        self.refresh(beat).await?;
-        let older = self.versions(name);
-        let serial = older.first().map_or(1, |(_, head)| head.serial + 1);
-        let bytes = content.iter().map(|part| part.len() as u64).sum();
-        let (head, line) = Head::new(name, serial, bytes)?;
-        let whole: Vec<Bytes> = [line].into_iter().chain(content.iter().cloned()).collect();
-        let mut hash = Sha256::new();
-        whole.iter().for_each(|part| hash.update(part));
-        let id = HEXLOWER.encode(&hash.finalize());
-        self.store(self.ours(&id), name, &whole, beat).await?;
-        self.known.lock().expect("nobody panics while holding it").insert(id, head);
-        for (id, _) in older {
-            // A server that only appends keeps the older ones; the serial tells them apart.
-            let _ = self.remove(self.ours(&id), name, beat).await;
-        }
-        Ok(())
-    }
-
-    async fn get_ours(&self, name: &str, part: Option<Part>, beat: &Beat) -> Tried<Bytes> {
-        let newest = |rest: &Rest| rest.versions(name).into_iter().next();
-        if newest(self).is_none() {
-            self.refresh(beat).await?;
-        }
-        let (id, head) = newest(self).ok_or_else(|| missing(&self.http.line.place, name))?;
-        let Part { offset, length } = part.unwrap_or(Part { offset: 0, length: head.bytes });
-        if offset.saturating_add(length) > head.bytes {
-            return Err(self.http.short().into());
-        }
-        if length == 0 {
-            return Ok(Bytes::new());
-        }
-        let part = Part { offset: head.head_bytes + offset, length };
-        self.fetch(self.ours(&id), name, Some(part), beat).await
-    }
-
-    async fn delete_ours(&self, name: &str, beat: &Beat) -> Tried<bool> {
-        self.refresh(beat).await?;
-        let found = self.versions(name);
-        for (id, _) in &found {
-            self.remove(self.ours(id), name, beat).await?;
-            self.known.lock().expect("nobody panics while holding it").remove(id);
-        }
-        Ok(!found.is_empty())
-    }
 }
 
 impl Remote for Rest {
@@ -294,25 +193,13 @@ impl Remote for Rest {
                 .filter(|(name, _)| name.starts_with(&inside) && check_name(name).is_ok())
                 .collect());
         }
-        self.refresh(beat).await?;
-        let inside = format!("{folder}/");
-        let mut newest: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for head in self.known.lock().expect("nobody panics while holding it").values() {
-            let counts = newest.get(&head.name).is_none_or(|(serial, _)| *serial < head.serial);
-            if counts && head.name.starts_with(&inside) {
-                newest.insert(head.name.clone(), (head.serial, head.bytes));
-            }
-        }
-        Ok(newest.into_iter().map(|(name, (_, bytes))| (name, bytes)).collect())
+        self.list_ours(folder, beat).await
     }
 
     async fn stat(&self, name: &str, beat: &Beat) -> Tried<Option<u64>> {
         match called(name) {
             Called::Theirs(path) => self.length(below(&self.base, &path), name, beat).await,
-            Called::Ours => {
-                self.refresh(beat).await?;
-                Ok(self.versions(name).first().map(|(_, head)| head.bytes))
-            }
+            Called::Ours => self.stat_ours(name, beat).await,
         }
     }
 
@@ -321,28 +208,6 @@ impl Remote for Rest {
             Called::Theirs(path) => self.remove(below(&self.base, &path), name, beat).await,
             Called::Ours => self.delete_ours(name, beat).await,
         }
-    }
-}
-
-impl Head {
-    fn new(name: &str, serial: u64, bytes: u64) -> Result<(Head, Bytes)> {
-        let mut head = Head { name: name.to_owned(), serial, bytes, head_bytes: 0 };
-        let mut line = serde_json::to_vec(&head).map_err(Error::internal)?;
-        line.push(b'\n');
-        head.head_bytes = line.len() as u64;
-        if head.head_bytes > HEAD_BYTES_MAX {
-            return Err(Error::internal(format!("`{name}` is too long a name for an object")));
-        }
-        Ok((head, line.into()))
-    }
-
-    /// Reads the first line of an object that is `size` bytes long; `None` if it is not one of ours.
-    fn read(begins: &[u8], size: u64) -> Option<Head> {
-        let end = begins.iter().position(|byte| *byte == b'\n')?;
-        let mut head: Head = serde_json::from_slice(&begins[..end]).ok()?;
-        head.head_bytes = end as u64 + 1;
-        let is_whole = head.head_bytes.checked_add(head.bytes) == Some(size);
-        (is_whole && check_name(&head.name).is_ok()).then_some(head)
     }
 }
 
@@ -355,16 +220,4 @@ fn called(name: &str) -> Called {
         Some((kind, _)) if KINDS.contains(&kind) => Called::Theirs(name.to_owned()),
         _ => Called::Ours,
     }
-}
-
-/// The repository for what is ours. The server allows two folders above an object's kind, and keeps those of
-/// each user below the user's name.
-fn beside(base: &Url) -> Url {
-    let path = base.path().trim_matches('/');
-    let mut url = base.clone();
-    url.set_path(&match path.contains('/') {
-        true => format!("/{path}-{BESIDE}"),
-        false => format!("{path}/{BESIDE}"),
-    });
-    url
 }
