@@ -11,7 +11,8 @@ pub use house::{House, is_there, unlock};
 use crate::exchange::uploads::{self, Leftover};
 use crate::jobs::{Jobs, table};
 use crate::keeping::backups::Desk;
-use crate::keeping::keys::Keeper;
+use crate::keeping::certificates::{Keeper, Kept};
+use crate::keeping::keys;
 use crate::keeping::overview::{About, Certificate};
 use crate::keeping::restores::whole::Attempt;
 use crate::kernel::error::Result;
@@ -22,7 +23,8 @@ use crate::kernel::restart::{Ended, Restart};
 use crate::kernel::secret::Secret;
 use crate::kernel::swap;
 use crate::kernel::time::{Clock, Timestamp};
-use crate::server::listen::{self, Listening, StopOrder};
+use crate::server::listen::{self, Listening, Secure, StopOrder};
+use crate::server::plain::Plain;
 use crate::server::stack::Shared;
 use crate::server::status::Status;
 use crate::server::tls::Tls;
@@ -40,12 +42,15 @@ pub struct Running {
     pub house: House,
     /// The certificate, unless a proxy does the TLS.
     pub tls: Option<Arc<Tls>>,
+    /// Who looks after the certificate, unless a proxy does the TLS.
+    pub keeper: Option<Arc<Keeper>>,
     /// The code of the link `/setup?code=…`, as long as nobody has claimed the instance.
     pub setup_code: Option<Secret<String>>,
     desk: Arc<Desk>,
     jobs: Jobs,
     status: Data<Status>,
     listening: Listening,
+    plain: Option<Plain>,
     tasks: Vec<JoinHandle<()>>,
     restart: Arc<Restart>,
     held: Held,
@@ -77,6 +82,10 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     uploads::sweep(&house.instance.door, Leftover::All).await?;
     // The clock of the system, always: strangers judge the certificate by theirs.
     let tls = if is_clear { None } else { Some(Tls::open(&options, Clock::System)?) };
+    let keeper = match &tls {
+        Some(tls) => Some(Keeper::open(&options, Arc::clone(&house.instance), Arc::clone(tls)).await?),
+        None => None,
+    };
 
     let status = Data::new(Status::new(&options, tls.clone())?);
     let addresses = options.listen.clone();
@@ -84,20 +93,41 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     desk.sweep_scratch().await?;
     let restart = Arc::<Restart>::default();
     let about = about(&options, started_at, tls.clone());
-    let shared = Shared::new(house.instance.door.clone(), status.clone(), options)
+    let shared = Shared::new(house.instance.door.clone(), status.clone(), options.clone())
         .hand_out(Arc::clone(&house.instance))
         .hand_out(Arc::clone(&desk))
         .hand_out(Arc::clone(&restart))
         .hand_out(Arc::new(about))
         .hand_out(Arc::<Attempt>::default())
+        .hand_out(Arc::<Kept>::new(keeper.clone()))
         .hand_out(Arc::new(kit));
-    let listening = Listening::start(&addresses, shared, tls.as_ref())?;
+    let secure = keeper.as_ref().map(|keeper| Secure {
+        tls: keeper.tls(),
+        admin: options.admin.as_ref().map(|admin| (admin.listen, keeper.clients())),
+    });
+    let listening = Listening::start(&addresses, shared, secure)?;
+    let plain = match (options.http_listen, &tls) {
+        (Some(at), Some(tls)) => Some(Plain::start(at, tls, &options, listening.addresses[0])?),
+        _ => None,
+    };
     let mut tasks = vec![tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];
-    tasks.extend(tls.clone().map(|tls| tokio::spawn(tls.watch())));
+    tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.watch())));
     let jobs = Jobs::start(house.instance.door.clone(), table::JOBS, Arc::clone(&desk)).await?;
-    tasks.push(tokio::spawn(Keeper::new(Arc::clone(&desk)).watch()));
-    let running =
-        Running { house, setup_code: code, desk, jobs, tls, status, listening, tasks, restart, held };
+    tasks.push(tokio::spawn(keys::Keeper::new(Arc::clone(&desk)).watch()));
+    let running = Running {
+        house,
+        setup_code: code,
+        desk,
+        jobs,
+        tls,
+        keeper,
+        status,
+        listening,
+        plain,
+        tasks,
+        restart,
+        held,
+    };
     info!(url = running.url(), fingerprint = running.fingerprint(), "answering at {}", running.url());
     Manager.ready();
     Ok(running)
@@ -125,6 +155,16 @@ impl Running {
     /// The first address at which it answers, with the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.listening.addresses[0]
+    }
+
+    /// Where administrators come in with a certificate, if anywhere.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.listening.admin
+    }
+
+    /// Where plain HTTP is answered, if anywhere.
+    pub fn plain_address(&self) -> Option<SocketAddr> {
+        self.plain.as_ref().map(|plain| plain.address)
     }
 
     /// The first address as a browser takes it.
@@ -171,6 +211,9 @@ impl Running {
     }
 
     async fn finish(self) {
+        if let Some(plain) = self.plain {
+            plain.stop().await;
+        }
         self.listening.stop(&self.status).await;
         self.jobs.stop().await;
         self.desk.close().await;

@@ -4,6 +4,8 @@
 mod audit;
 mod backup;
 mod bring;
+mod ca;
+mod certificate;
 mod client;
 mod demo;
 mod doctor;
@@ -88,6 +90,12 @@ enum Command {
     Audit(audit::Audit),
     /// The keys of the instance: what opens it.
     Key(key::Key),
+    /// The certificate with which the instance answers.
+    #[command(subcommand)]
+    Certificate(certificate::Certificate),
+    /// The authority of the instance: its root, and certificates of clients.
+    #[command(subcommand)]
+    Ca(ca::Ca),
     /// Check files, keys, database, disk and backups, and say what to do.
     Doctor(doctor::Doctor),
     /// Fill a project with a shop that never was, to look around in.
@@ -162,6 +170,8 @@ async fn inside(command: Command, house: &House, options: &Options, output: Outp
         Command::Project(project) => project::run(project, house, output).await,
         Command::User(user) => user::run(user, house, options, output).await,
         Command::Token(token) => token::run(token, house, output).await,
+        Command::Certificate(command) => certificate::run(command, house, options, output).await,
+        Command::Ca(ca) => ca::run(ca, house, options, output).await,
         Command::Demo(demo) => demo::run(demo, house, output).await,
         Command::Digest => audit::digest(house, output).await,
         Command::Audit(audit) => audit::run(audit, house, output).await,

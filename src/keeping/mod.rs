@@ -1,5 +1,7 @@
 //! Tier 7: the instance looks after itself.
 
+pub mod certificates;
+
 pub mod backup;
 
 pub mod backups;
@@ -26,6 +28,7 @@ use crate::kernel::audit::Event;
 pub fn events() -> Vec<&'static Event> {
     [
         alarms::EVENTS,
+        certificates::EVENTS,
         backups::EVENTS,
         keys::EVENTS,
         recovery::EVENTS,

@@ -65,6 +65,12 @@ alarms! {
     KeyOld = "key_old", "A key is old", Warning, "/instance/keys";
     /// An exchange of a key failed or does not go on; the subject is its kind.
     KeyChangeStuck = "key_change_stuck", "A key could not be exchanged", Warning, "/instance/keys";
+    /// The certificate ends in a month or less.
+    CertificateExpiry = "certificate_expiry", "The certificate ends soon", Warning, "/instance/certificate";
+    /// The certificate ends in a week or less, or has ended.
+    CertificateEnding = "certificate_ending", "The certificate is at its end", Danger, "/instance/certificate";
+    /// Another certificate cannot be had, or what lies in the files does not fit.
+    CertificateRenewal = "certificate_renewal", "The certificate cannot be renewed", Warning, "/instance/certificate";
 }
 
 /// How heavy an alarm weighs.

@@ -59,4 +59,5 @@ ids! {
     AlarmId = "alarm"
     DrillId = "drill"
     RestoreId = "restore"
+    ClientCertificateId = "client_certificate"
 }

@@ -1,5 +1,9 @@
 //! Every bound of the product, named with its unit.
 
+mod certificates;
+
+pub use certificates::*;
+
 use std::time::Duration;
 
 /// Changes that may wait for the writer; one more is answered with `Busy`.

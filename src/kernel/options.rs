@@ -3,8 +3,10 @@
 //! Layers: default < file < environment < flags, and every value remembers where it came from.
 //! Not settings: those live in the database and change through the door.
 
+mod certificates;
 mod table;
 
+pub use certificates::{Acme, Admin, Binding, Challenge, TlsFiles};
 pub use table::{ROWS, Row};
 
 use super::error::{Error, Result};
@@ -72,6 +74,12 @@ pub struct Options {
     pub tls_files: Option<TlsFiles>,
     /// More names for our own certificate.
     pub tls_names: Vec<String>,
+    /// Who issues certificates, if anybody outside does.
+    pub acme: Option<Acme>,
+    /// Where plain HTTP is answered with a challenge or a redirect.
+    pub http_listen: Option<SocketAddr>,
+    /// Where those come in who show a certificate.
+    pub admin: Option<Admin>,
     /// Whether a proxy on this machine does the TLS.
     pub cleartext_behind_proxy: bool,
     /// Proxies whose word counts.
@@ -99,15 +107,6 @@ pub enum Sandboxing {
     Off,
     /// Wholly, or it does not start.
     Require,
-}
-
-/// A certificate and its key, kept by somebody else.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TlsFiles {
-    /// The chain, ours first.
-    pub certificate: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
 }
 
 /// `https://host[:port]` without a path.
@@ -246,18 +245,8 @@ fn distance(left: &str, right: &str) -> usize {
 }
 
 fn understand(values: Vec<Value>) -> Result<Options> {
-    let said = |name: &str| {
-        values.iter().find(|value| value.row.name == name).expect("every name asked for stands in ROWS")
-    };
-    let path = |name| Some(&said(name).words).filter(|words| !words.is_empty()).map(PathBuf::from);
-    let tls_files = match (path("tls_certificate"), path("tls_key")) {
-        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
-        (None, None) => None,
-        _ => {
-            return Err(Error::invalid("`tls_certificate` and `tls_key` go together, and only one is set.")
-                .hint("Set both, or neither to use the certificate that the instance makes itself."));
-        }
-    };
+    let said = |name: &str| named(&values, name);
+    let path = |name: &str| path(&values, name);
     let listen: Vec<SocketAddr> = list(said("listen"), |word| word.parse().ok())?;
     if listen.is_empty() {
         return Err(wrong(said("listen"), "").hint("Name at least one, such as 127.0.0.1:8443."));
@@ -270,8 +259,11 @@ fn understand(values: Vec<Value>) -> Result<Options> {
         passphrase_fd: one(said("passphrase_fd"), |word| word.parse().ok().filter(|fd| *fd >= 0))?,
         credentials: None,
         log: said("log").words.clone(),
-        tls_files,
+        tls_files: certificates::files(&values)?,
         tls_names: list(said("tls_names"), |word| Some(word.to_owned()))?,
+        acme: certificates::acme(&values)?,
+        http_listen: one(said("acme_http_listen"), |word| word.parse().ok())?,
+        admin: certificates::admin(&values)?,
         cleartext_behind_proxy: one(said("cleartext_behind_proxy"), yes_or_no)?.unwrap_or(false),
         trusted_proxies: list(said("trusted_proxies"), network)?,
         metrics_token_file: path("metrics_token_file"),
@@ -284,6 +276,14 @@ fn understand(values: Vec<Value>) -> Result<Options> {
         values: Vec::new(),
     };
     Ok(Options { values, ..options })
+}
+
+fn named<'v>(values: &'v [Value], name: &str) -> &'v Value {
+    values.iter().find(|value| value.row.name == name).expect("every name asked for stands in ROWS")
+}
+
+fn path(values: &[Value], name: &str) -> Option<PathBuf> {
+    Some(&named(values, name).words).filter(|words| !words.is_empty()).map(PathBuf::from)
 }
 
 fn one<T>(value: &Value, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {

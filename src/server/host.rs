@@ -7,8 +7,13 @@ use actix_web::http::header::{HOST, HeaderValue};
 /// The port that `https` means when it says none.
 const HTTPS_PORT: &str = ":443";
 
-/// Refuses with a sentence. Without a public address every name will do, since nobody said which is ours.
-pub(super) fn check(request: &ServiceRequest, url: Option<&PublicUrl>) -> Result<(), &'static str> {
+/// Refuses with a sentence. Without a public address every name will do, since nobody said which is ours. Where
+/// administrators come in, the name goes with the port of that address.
+pub(super) fn check(
+    request: &ServiceRequest,
+    url: Option<&PublicUrl>,
+    admin_port: Option<u16>,
+) -> Result<(), &'static str> {
     let in_header = request.headers().get(HOST).map(HeaderValue::to_str);
     let in_target = request.uri().authority().map(|authority| authority.as_str());
     let host = match (in_target, in_header) {
@@ -19,10 +24,18 @@ pub(super) fn check(request: &ServiceRequest, url: Option<&PublicUrl>) -> Result
         (None, _) => return Err("The request names no host."),
     };
     let Some(url) = url else { return Ok(()) };
+    let ours = url.authority();
+    let is_at_admin = admin_port.is_some_and(|port| {
+        host.eq_ignore_ascii_case(&format!("{}:{port}", ours.rsplit_once(':').map_or(ours, |(name, _)| name)))
+    });
     let is_ours = [host, host.strip_suffix(HTTPS_PORT).unwrap_or(host)]
         .iter()
         .any(|host| host.eq_ignore_ascii_case(url.authority()));
-    if is_ours || is_loopback(host) { Ok(()) } else { Err("This instance does not go by that name.") }
+    if is_ours || is_at_admin || is_loopback(host) {
+        Ok(())
+    } else {
+        Err("This instance does not go by that name.")
+    }
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -3,7 +3,8 @@
 use super::stack::{self, Shared};
 use super::status::Status;
 use super::table::table;
-use super::tls::Tls;
+use super::tls::{self, Tls};
+use crate::keeping::certificates::Clients;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
 use crate::kernel::options::Options;
@@ -25,14 +26,35 @@ use tracing::{info, warn};
 pub struct Listening {
     /// Where, with the ports that the system chose.
     pub addresses: Vec<SocketAddr>,
+    /// Where administrators come in, if they have a door of their own.
+    pub admin: Option<SocketAddr>,
     server: ServerHandle,
     serving: JoinHandle<io::Result<()>>,
 }
 
+/// What is shown and asked for in handshakes.
+#[derive(Clone, Copy, Debug)]
+pub struct Secure<'a> {
+    /// The certificate of the instance.
+    pub tls: &'a Arc<Tls>,
+    /// The address for administrators, and whose certificates open it.
+    pub admin: Option<(SocketAddr, &'a Arc<Clients>)>,
+}
+
 impl Listening {
     /// Binds every address and answers there: over TLS if there is a certificate, else in the clear.
-    pub fn start(addresses: &[SocketAddr], shared: Shared, tls: Option<&Arc<Tls>>) -> Result<Listening> {
-        let shared = Data::new(shared);
+    pub fn start(addresses: &[SocketAddr], shared: Shared, secure: Option<Secure<'_>>) -> Result<Listening> {
+        let admin = secure.and_then(|secure| secure.admin.map(|(at, clients)| (at, secure.tls, clients)));
+        let admin = match admin {
+            Some((at, tls, clients)) => {
+                let socket = bind(at).map_err(|reason| unusable(at, &reason))?;
+                let bound = socket.local_addr().map_err(Error::internal)?;
+                Some((socket, bound, tls::admin_config(tls, clients)?))
+            }
+            None => None,
+        };
+        let admin_at = admin.as_ref().map(|(_, bound, _)| *bound);
+        let shared = Data::new(shared.with_admin(admin_at));
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let mut server = HttpServer::new(move || stack::app(&shared, table()))
             .workers(cores.min(limits::WORKERS_MAX))
@@ -47,16 +69,19 @@ impl Listening {
             .disable_signals();
         for address in addresses {
             let socket = bind(*address).map_err(|reason| unusable(*address, &reason))?;
-            server = match tls {
-                Some(tls) => server.listen_rustls_0_23(socket, tls.config()?),
+            server = match secure {
+                Some(secure) => server.listen_rustls_0_23(socket, tls::config(secure.tls)?),
                 None => server.listen(socket),
             }
             .map_err(Error::internal)?;
         }
         let addresses = server.addrs();
+        if let Some((socket, _, config)) = admin {
+            server = server.listen_rustls_0_23(socket, config).map_err(Error::internal)?;
+        }
         let running = server.run();
         let handle = running.handle();
-        Ok(Listening { addresses, server: handle, serving: tokio::spawn(running) })
+        Ok(Listening { addresses, admin: admin_at, server: handle, serving: tokio::spawn(running) })
     }
 
     /// Takes no more requests, finishes those that have begun, then closes.
@@ -100,6 +125,11 @@ pub fn speaks_cleartext(options: &Options) -> Result<bool> {
         return Err(Error::invalid("Plain HTTP is refused: no proxy is declared that does the TLS.")
             .hint("Set `trusted_proxies`, such as 127.0.0.1, or unset `cleartext_behind_proxy`."));
     }
+    let needs_tls = [("acme_directory", options.acme.is_some()), ("admin_listen", options.admin.is_some())];
+    if let Some((name, _)) = needs_tls.into_iter().find(|(_, is_set)| *is_set) {
+        return Err(Error::invalid(format!("`{name}` is set, and a proxy does the TLS."))
+            .hint(format!("Unset `{name}`, or `cleartext_behind_proxy`.")));
+    }
     Ok(true)
 }
 
@@ -141,7 +171,7 @@ impl StopOrder {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait until the system has forgotten our old connections.
     socket.set_reuse_address(true)?;
@@ -156,7 +186,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn unusable(address: SocketAddr, reason: &io::Error) -> Error {
+pub(super) fn unusable(address: SocketAddr, reason: &io::Error) -> Error {
     let hint = match reason.kind() {
         io::ErrorKind::AddrInUse => {
             "Another program answers there: stop it, or choose another with `--listen`."

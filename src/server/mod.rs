@@ -2,13 +2,14 @@
 //!
 //! Knows no feature; the routes of the slices are gathered in `table`.
 
-mod certificate;
+mod admin;
 mod host;
 pub mod listen;
 pub mod log;
 mod notify;
 pub mod openapi;
 mod pace;
+pub mod plain;
 pub mod sandbox;
 pub mod stack;
 pub mod status;

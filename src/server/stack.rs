@@ -2,6 +2,7 @@
 //!
 //! What happens here is the same for all routes. Who may do what is decided behind the door.
 
+use super::admin::Admin;
 use super::host;
 use super::pace::paced;
 use super::status::{Status, UnderWay};
@@ -26,7 +27,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use futures_util::FutureExt;
 use std::error::Error as StdError;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -72,6 +73,7 @@ pub struct Shared {
     options: Options,
     proxies: Proxies,
     throttle: Throttle,
+    admin: Option<Admin>,
     parts: Vec<HandOut>,
 }
 
@@ -87,10 +89,16 @@ impl Shared {
             parts: vec![Box::new(move |config| {
                 config.app_data(own.clone());
             })],
+            admin: None,
             status,
             options,
         };
         shared.hand_out(Arc::new(door))
+    }
+
+    /// The pages of the instance answer at this address only, if there is one.
+    pub(super) fn with_admin(self, at: Option<SocketAddr>) -> Shared {
+        Shared { admin: at.map(Admin::new), ..self }
     }
 
     /// Handlers may ask for this as `Data<T>`.
@@ -153,6 +161,7 @@ async fn catch(
 enum Refusal {
     Stopping,
     Host(&'static str),
+    Elsewhere(SocketAddr),
     TooOften(Duration),
 }
 
@@ -160,7 +169,13 @@ fn admitted(shared: &Shared, request: &ServiceRequest) -> Result<(), Refusal> {
     if shared.status.is_stopping() {
         return Err(Refusal::Stopping);
     }
-    host::check(request, shared.options.public_url.as_ref()).map_err(Refusal::Host)?;
+    let at = request.request().app_config().local_addr();
+    let is_admin = shared.admin.as_ref().is_some_and(|admin| admin.is_at(at));
+    let port = is_admin.then(|| at.port());
+    host::check(request, shared.options.public_url.as_ref(), port).map_err(Refusal::Host)?;
+    if let Some(admin) = shared.admin.as_ref().filter(|admin| !is_admin && admin.guards(request)) {
+        return Err(Refusal::Elsewhere(admin.address()));
+    }
     let client = *request.extensions().get::<Client>().expect("`tell` has found out");
     shared.throttle.admit(client, request.method(), request.path()).map_err(Refusal::TooOften)
 }
@@ -174,6 +189,12 @@ impl Refusal {
                 *response.response_mut().status_mut() = StatusCode::BAD_REQUEST;
                 response
             }
+            Refusal::Elsewhere(address) => request.error_response(
+                Error::forbidden("The pages of the instance are not at this address.").hint(format!(
+                    "Open them at port {}, with a client certificate in your browser.",
+                    address.port()
+                )),
+            ),
             Refusal::TooOften(wait) => {
                 let seconds = wait.saturating_add(Duration::from_millis(999)).as_secs();
                 let refusal = Error::too_many("Too many requests came from your address.")

@@ -8,6 +8,7 @@ use crate::kernel::audit::Quiet;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::limits;
 use crate::kernel::options::Options;
+use crate::kernel::time::Clock;
 use crate::web::entrance::bearer_token;
 use crate::web::routes::{Route, public};
 use actix_web::http::Method;
@@ -53,6 +54,7 @@ pub struct Status {
     requests_under_way: IntGauge,
     is_stopping: AtomicBool,
     certificate_ends: IntGauge,
+    certificate_left: IntGauge,
     alarms: IntGaugeVec,
     tls: Option<Arc<Tls>>,
     token: Option<[u8; 32]>,
@@ -67,6 +69,7 @@ impl Status {
             .buckets(SECONDS.to_vec());
         let under_way = "testkeep_requests_under_way";
         let ends = "testkeep_certificate_not_after_seconds";
+        let left = "testkeep_certificate_expires_seconds";
         let alarms = Opts::new("testkeep_alarms", "Alarms that are not over, by kind.");
         let build = || -> prometheus::Result<Status> {
             let status = Status {
@@ -75,6 +78,7 @@ impl Status {
                 seconds: HistogramVec::new(seconds, &["route"])?,
                 requests_under_way: IntGauge::new(under_way, "Requests begun and not yet answered.")?,
                 certificate_ends: IntGauge::new(ends, "When the certificate ends, in seconds since 1970.")?,
+                certificate_left: IntGauge::new(left, "Seconds until the certificate ends.")?,
                 alarms: IntGaugeVec::new(alarms, &["kind"])?,
                 is_stopping: AtomicBool::new(false),
                 tls,
@@ -84,6 +88,7 @@ impl Status {
             status.registry.register(Box::new(status.seconds.clone()))?;
             status.registry.register(Box::new(status.requests_under_way.clone()))?;
             status.registry.register(Box::new(status.certificate_ends.clone()))?;
+            status.registry.register(Box::new(status.certificate_left.clone()))?;
             status.registry.register(Box::new(status.alarms.clone()))?;
             status.registry.register(Box::new(ProcessCollector::for_self()))?;
             Ok(status)
@@ -143,7 +148,9 @@ impl Status {
             self.alarms.with_label_values(&[kind.word()]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         if let Some(tls) = &self.tls {
-            self.certificate_ends.set(tls.current().not_after.0 / 1_000);
+            let ends = tls.current().not_after.0;
+            self.certificate_ends.set(ends / 1_000);
+            self.certificate_left.set((ends - Clock::System.now().0) / 1_000);
         }
         TextEncoder::new().encode_to_string(&self.registry.gather()).map_err(Error::internal)
     }

@@ -2,7 +2,7 @@
 
 use super::{openapi, status};
 use crate::exchange::uploads;
-use crate::keeping::{backups, drills, overview, restores, runbook, trail};
+use crate::keeping::{backups, certificates, drills, overview, restores, runbook, trail};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
 use crate::running::{home, results, runs};
@@ -28,6 +28,7 @@ pub fn table() -> Vec<Route> {
         drills::routes(),
         restores::routes(),
         runbook::routes(),
+        certificates::routes(),
         trail::routes(),
         overview::routes(),
     ]

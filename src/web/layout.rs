@@ -59,6 +59,8 @@ pub enum At {
     People,
     /// `/instance/backups`
     Backups,
+    /// `/instance/certificate`
+    Certificate,
     /// `/instance/audit`
     Audit,
     /// `/account`
@@ -89,11 +91,12 @@ const OF_A_PROJECT: [Line; 7] = [
 ];
 
 #[rustfmt::skip]
-const OF_THE_INSTANCE: [Line; 5] = [
+const OF_THE_INSTANCE: [Line; 6] = [
     Line { at: At::Projects, word: "Projects",    icon: "suite",    path: "/",                 go: "h", needs: ProjectList::INFO,  is_at_foot: false },
     Line { at: At::Instance, word: "Overview",    icon: "instance", path: "/instance",         go: "i", needs: InstanceView::INFO, is_at_foot: false },
     Line { at: At::People,   word: "People",      icon: "people",   path: "/instance/people",  go: "p", needs: PeopleView::INFO,   is_at_foot: false },
     Line { at: At::Backups,  word: "Backups",     icon: "backup",   path: "/instance/backups", go: "b", needs: BackupView::INFO,   is_at_foot: false },
+    Line { at: At::Certificate, word: "Certificate", icon: "lock", path: "/instance/certificate", go: "c", needs: InstanceView::INFO, is_at_foot: false },
     Line { at: At::Audit,    word: "Audit trail", icon: "audit",    path: "/instance/audit",   go: "a", needs: AuditView::INFO,    is_at_foot: false },
 ];
 

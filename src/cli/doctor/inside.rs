@@ -3,20 +3,23 @@
 use super::Check;
 use crate::app::House;
 use crate::keeping::backups::{self, Backup, Plan};
+use crate::keeping::certificates::Standing;
 use crate::kernel::access::{AuditView, BackupView, Claim, InstanceView};
 use crate::kernel::audit::{self, Filter, Verdict};
 use crate::kernel::blobs;
 use crate::kernel::error::Result;
 use crate::kernel::integrity;
 use crate::kernel::limits;
+use crate::kernel::options::Options;
 use crate::kernel::time::{Clock, Timestamp};
 use crate::people::setup;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 const HOUR_MS: i64 = 3_600_000;
 
 /// Everything that needs the key. `is_quick` leaves out what reads the whole database.
-pub async fn checks(house: &House, is_quick: bool, checks: &mut Vec<Check>) {
+pub async fn checks(house: &House, options: &Options, is_quick: bool, checks: &mut Vec<Check>) {
     checks.push(Check::ok("instance", "Its key fits, and it opens."));
     let mut add = |about, outcome: Result<Check>| {
         checks.push(outcome.unwrap_or_else(|reason| Check::failed(about, &reason)));
@@ -31,6 +34,32 @@ pub async fn checks(house: &House, is_quick: bool, checks: &mut Vec<Check>) {
     add("evidence", evidence(house).await);
     add("backups", newest_backup(house).await);
     add("backups", target(house).await);
+    add("renewal", renewal(house, options).await);
+}
+
+/// The certificate that the server takes from the database, if it does.
+async fn renewal(house: &House, options: &Options) -> Result<Check> {
+    if options.cleartext_behind_proxy {
+        return Ok(Check::ok("renewal", "A proxy on this machine does the TLS."));
+    }
+    let gate = house.shell.operator().gate::<InstanceView>(());
+    let (instance, options) = (Arc::clone(&house.instance), options.clone());
+    let now = Clock::System.now();
+    let standing = gate.read(move |tx| Standing::stored(tx, &options, &instance, now)).await?;
+    let Some(standing) = standing else {
+        return Ok(Check::ok("renewal", "The first start of the server makes a certificate."));
+    };
+    let said = standing.message.clone().unwrap_or_default();
+    let end = format!("{}; it ends at {}.", standing.title, standing.not_after);
+    Ok(match (standing.days_left < 0, standing.is_failing) {
+        (true, _) => Check::bad("renewal", format!("{end} {said}"), "See Instance → Certificate."),
+        (false, true) => Check::warn(
+            "renewal",
+            format!("{said} {end}"),
+            "See docs/admin/certificates.md; it is tried again.",
+        ),
+        (false, false) => Check::ok("renewal", end),
+    })
 }
 
 async fn owner(house: &House) -> Result<Check> {

@@ -78,7 +78,7 @@ pub async fn run(command: Doctor, options: &Options, output: Output) -> Result<(
     let mut checks = outside::checks(options);
     match unlock::house(options) {
         Ok(house) => {
-            inside::checks(&house, command.quick, &mut checks).await;
+            inside::checks(&house, options, command.quick, &mut checks).await;
             house.close().await;
         }
         // Said already.

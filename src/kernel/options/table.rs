@@ -33,6 +33,17 @@ pub const ROWS: &[Row] = rows! {
     "tls_certificate" "TESTKEEP_TLS_CERTIFICATE", "path", "", "PEM file with the certificate chain; looked at again while running.";
     "tls_key" "TESTKEEP_TLS_KEY", "path", "", "PEM file with the private key of the certificate.";
     "tls_names" "TESTKEEP_TLS_NAMES", "list", "", "More names and addresses for the certificate that the instance makes itself.";
+    "acme_directory" "TESTKEEP_ACME_DIRECTORY", "address", "", "Directory (ACME, RFC 8555) that issues the certificate; nothing is called while it is unset.";
+    "acme_terms_agreed" "TESTKEEP_ACME_TERMS_AGREED", "yes or no", "no", "Whether you agree to the terms of service of that directory.";
+    "acme_names" "TESTKEEP_ACME_NAMES", "list", "", "Names to ask the directory for; otherwise the host of `public_url` and those of `tls_names`.";
+    "acme_contact" "TESTKEEP_ACME_CONTACT", "list", "", "E-mail addresses at which the directory may reach you.";
+    "acme_challenge" "TESTKEEP_ACME_CHALLENGE", "http-01 or tls-alpn-01", "tls-alpn-01", "How the directory convinces itself: over plain HTTP at port 80, or by TLS at port 443.";
+    "acme_http_listen" "TESTKEEP_ACME_HTTP_LISTEN", "address", "", "Address for plain HTTP, such as 0.0.0.0:80; serves challenges, and sends everybody else to https.";
+    "acme_ca" "TESTKEEP_ACME_CA", "path", "", "PEM file with the authority that signed the certificate of a private directory.";
+    "acme_eab_id" "TESTKEEP_ACME_EAB_ID", "text", "", "Id of the key with which the directory knows you already (external account binding).";
+    "acme_eab_key_file" "TESTKEEP_ACME_EAB_KEY_FILE", "path", "", "File with that key, in base64url.";
+    "admin_listen" "TESTKEEP_ADMIN_LISTEN", "address", "", "Second address, for those who show a certificate; the pages of the instance are then nowhere else.";
+    "admin_ca" "TESTKEEP_ADMIN_CA", "path", "", "PEM file with the authority that signs those certificates; otherwise the authority of the instance.";
     "cleartext_behind_proxy" "TESTKEEP_CLEARTEXT_BEHIND_PROXY", "yes or no", "no", "Speak plain HTTP to a proxy on this machine that does the TLS.";
     "trusted_proxies" "TESTKEEP_TRUSTED_PROXIES", "networks", "", "Proxies whose word on the client's address is taken.";
     "metrics_token_file" "TESTKEEP_METRICS_TOKEN_FILE", "path", "", "File with the token that opens /metrics to other machines.";

@@ -8,7 +8,7 @@ mod page;
 
 use super::table::table;
 use crate::exchange::uploads;
-use crate::keeping::{backups, drills, restores, trail};
+use crate::keeping::{backups, certificates, drills, restores, trail};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people::{members, tokens, users};
 use crate::running::{results, runs};
@@ -71,6 +71,7 @@ fn make() -> Value {
         backups::Api::openapi(),
         drills::Api::openapi(),
         restores::Api::openapi(),
+        certificates::Api::openapi(),
     ];
     slices.into_iter().for_each(|slice| whole.merge(slice));
     let mut document = serde_json::to_value(whole).expect("the document is made of text and numbers");

@@ -121,6 +121,11 @@ fn named(options: &Options) -> Vec<PathBuf> {
             files.extend(file.canonicalize().ok().and_then(|file| file.parent().map(Path::to_owned)));
         }
     }
+    if let Some(acme) = &options.acme {
+        files.extend(acme.authority.clone());
+        files.extend(acme.binding.as_ref().map(|binding| binding.key_file.clone()));
+    }
+    files.extend(options.admin.as_ref().and_then(|admin| admin.authority.clone()));
     files.extend(options.metrics_token_file.clone());
     files.extend(options.credentials.clone());
     files.push(options.key_file.clone().unwrap_or_else(|| default_key_file(&options.data)));

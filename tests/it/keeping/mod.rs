@@ -2,6 +2,7 @@
 
 mod backup;
 mod backups;
+mod certificates;
 mod drills;
 mod keys;
 mod overview;

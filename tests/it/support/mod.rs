@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "a kit: each test takes from it what it needs")]
 
 pub mod browser;
+pub mod pebble;
 pub mod people;
 
 pub mod program;

@@ -53,6 +53,44 @@ CREATE TABLE restores (
   outcome     TEXT,                            -- JSON: what was
   message     TEXT                             -- why it failed
 ) STRICT;
+
+-- Certificates: what was issued to the instance, its account at a directory, and its own authority.
+CREATE TABLE certificates (
+  source     TEXT PRIMARY KEY CHECK (source IN ('acme', 'authority')),
+  chain      TEXT,                             -- PEM, ours first; none before the first was issued
+  key        BLOB,                             -- sealed by the vault
+  origin     TEXT NOT NULL DEFAULT '',         -- which directory or authority issued it
+  names      TEXT NOT NULL DEFAULT '',         -- what was asked for, one a line
+  issued_at  INTEGER,
+  renew_at   INTEGER,                          -- when it is due
+  tried_at   INTEGER,
+  outcome    TEXT CHECK (outcome IN ('good', 'failed')),
+  message    TEXT,
+  failures   INTEGER NOT NULL DEFAULT 0,       -- in a row
+  next_at    INTEGER NOT NULL DEFAULT 0,       -- not tried before
+  asked_at   INTEGER                           -- when somebody asked for another one
+) STRICT;
+CREATE TABLE acme_accounts (
+  directory TEXT PRIMARY KEY,
+  sealed    BLOB NOT NULL,                     -- account and key, sealed by the vault
+  made_at   INTEGER NOT NULL
+) STRICT;
+CREATE TABLE authorities (
+  id          INTEGER PRIMARY KEY CHECK (id = 1),
+  name        TEXT NOT NULL,
+  certificate TEXT NOT NULL,                   -- PEM
+  key         BLOB NOT NULL,                   -- sealed by the vault
+  names       TEXT NOT NULL,                   -- what it may sign for, one a line
+  made_at     INTEGER NOT NULL
+) STRICT;
+CREATE TABLE client_certificates (
+  id         INTEGER PRIMARY KEY,
+  serial     BLOB NOT NULL UNIQUE,
+  name       TEXT NOT NULL,
+  made_at    INTEGER NOT NULL,
+  not_after  INTEGER NOT NULL,
+  revoked_at INTEGER
+) STRICT;
 -- Keys: by which key of the chain an entry is bound.
 ALTER TABLE audit ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
 -- Keys: exchanges of keys that were ordered, each of one kind.
