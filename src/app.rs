@@ -2,6 +2,7 @@
 //!
 //! Every part is made here, once, and handed to those that need it.
 
+mod closed;
 mod first;
 mod house;
 
@@ -15,6 +16,8 @@ use crate::keeping::certificates::{Keeper, Kept};
 use crate::keeping::keys;
 use crate::keeping::overview::{About, Certificate};
 use crate::keeping::restores::whole::Attempt;
+use crate::keeping::upgrade;
+use crate::kernel::access::InstanceKeep;
 use crate::kernel::error::Result;
 use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
@@ -47,7 +50,8 @@ pub struct Running {
     /// The code of the link `/setup?code=…`, as long as nobody has claimed the instance.
     pub setup_code: Option<Secret<String>>,
     desk: Arc<Desk>,
-    jobs: Jobs,
+    /// None while it is on trial.
+    jobs: Option<Jobs>,
     status: Data<Status>,
     listening: Listening,
     plain: Option<Plain>,
@@ -56,8 +60,26 @@ pub struct Running {
     held: Held,
 }
 
+/// What a server does besides answering.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Duty {
+    /// Everything: jobs by their schedules as well.
+    Whole,
+    /// Nothing: it is on trial, and the data may be a copy that must not reach a backup target.
+    AnswersOnly,
+}
+
 /// Opens the instance of these options, or makes it, and answers. `clock` is that of the data.
 pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Running> {
+    begin(options, unlock, clock, Duty::Whole).await
+}
+
+/// The same for a program that is on trial.
+pub async fn start_on_trial(options: Options, unlock: &Unlock) -> Result<Running> {
+    begin(options, unlock, Clock::System, Duty::AnswersOnly).await
+}
+
+async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> Result<Running> {
     // Outgoing connections take their ciphers from here; a second start in one process finds it done.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_clear = listen::speaks_cleartext(&options)?;
@@ -80,6 +102,8 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
     let first::First { code, kit } = first::first(&house).await?;
     // Before anybody can send another: none of those that are not done is under way.
     uploads::sweep(&house.instance.door, Leftover::All).await?;
+    let noting = house.instance.door.job(&upgrade::NOTER).gate::<InstanceKeep>(());
+    noting.write(|tx| upgrade::note(tx)).await?;
     // The clock of the system, always: strangers judge the certificate by theirs.
     let tls = if is_clear { None } else { Some(Tls::open(&options, Clock::System)?) };
     let keeper = match &tls {
@@ -105,15 +129,22 @@ pub async fn start(options: Options, unlock: &Unlock, clock: Clock) -> Result<Ru
         tls: keeper.tls(),
         admin: options.admin.as_ref().map(|admin| (admin.listen, keeper.clients())),
     });
+    let closure = shared.closure();
+    let watched = closed::watch(house.instance.door.clone(), closure).await?;
     let listening = Listening::start(&addresses, shared, secure)?;
     let plain = match (options.http_listen, &tls) {
         (Some(at), Some(tls)) => Some(Plain::start(at, tls, &options, listening.addresses[0])?),
         _ => None,
     };
-    let mut tasks = vec![tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];
-    tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.watch())));
-    let jobs = Jobs::start(house.instance.door.clone(), table::JOBS, Arc::clone(&desk)).await?;
-    tasks.push(tokio::spawn(keys::Keeper::new(Arc::clone(&desk)).watch()));
+    let mut tasks = vec![watched, tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];
+    let jobs = match duty {
+        Duty::Whole => {
+            tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.watch())));
+            tasks.push(tokio::spawn(keys::Keeper::new(Arc::clone(&desk)).watch()));
+            Some(Jobs::start(house.instance.door.clone(), table::JOBS, Arc::clone(&desk)).await?)
+        }
+        Duty::AnswersOnly => None,
+    };
     let running = Running {
         house,
         setup_code: code,
@@ -215,7 +246,9 @@ impl Running {
             plain.stop().await;
         }
         self.listening.stop(&self.status).await;
-        self.jobs.stop().await;
+        if let Some(jobs) = self.jobs {
+            jobs.stop().await;
+        }
         self.desk.close().await;
         self.tasks.iter().for_each(JoinHandle::abort);
         self.house.instance.door.shut_down().await;

@@ -139,6 +139,17 @@ pub async fn back_up(command: Backup, house: &House, output: Output) -> Result<(
     Ok(())
 }
 
+/// A backup to the target of the instance; the number of its receipt, or none where no target is chosen.
+pub(super) async fn before_an_upgrade(house: &House) -> Result<Option<u64>> {
+    let gate = house.shell.operator().gate::<BackupRun>(());
+    let plan = gate.read(|tx| Plan::get(tx)).await?;
+    if !plan.has_folder() {
+        return Ok(None);
+    }
+    let desk = Desk::new(Arc::clone(&house.instance));
+    desk.make(&gate, Cause::Command, &plan.folder).await.map(|made| Some(made.receipt.number))
+}
+
 /// Shows how far it is, and stops it when somebody presses Ctrl-C.
 async fn watched(
     desk: &Desk,

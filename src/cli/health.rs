@@ -16,6 +16,15 @@ pub struct Health {}
 
 /// Succeeds if the instance on this machine is ready.
 pub async fn run(_: Health, options: &Options, output: Output) -> Result<()> {
+    ask(options).await?;
+    output.print(&json!({ "ready": true }), |_| "ready".to_owned());
+    Ok(())
+}
+
+/// Whether an instance with these options answers that it is ready.
+///
+/// Errors: `Busy` with what it answered.
+pub(super) async fn ask(options: &Options) -> Result<()> {
     let address = options.listen.first().ok_or_else(|| Error::invalid("No address to listen at is set."))?;
     let scheme = if options.cleartext_behind_proxy { "http" } else { "https" };
     let url = format!("{scheme}://{address}/readyz");
@@ -24,10 +33,7 @@ pub async fn run(_: Health, options: &Options, output: Output) -> Result<()> {
         reqwest::Client::builder().tls_danger_accept_invalid_certs(true).timeout(ANSWER_MAX).no_proxy();
     let answer = client.build().map_err(Error::internal)?.get(&url).send().await;
     match answer {
-        Ok(answer) if answer.status().is_success() => {
-            output.print(&json!({ "ready": true }), |_| "ready".to_owned());
-            Ok(())
-        }
+        Ok(answer) if answer.status().is_success() => Ok(()),
         Ok(answer) => {
             Err(Error::busy(format!("The instance at {address} is not ready: {}.", answer.status())))
         }

@@ -13,6 +13,7 @@ mod drill;
 mod flags;
 mod health;
 mod key;
+mod maintenance;
 mod output;
 mod papers;
 mod progress;
@@ -22,6 +23,7 @@ mod serve;
 mod setup;
 mod token;
 mod unlock;
+mod upgrade;
 mod upload;
 mod user;
 
@@ -102,6 +104,11 @@ enum Command {
     Demo(demo::Demo),
     /// Ask a running instance whether it is ready; for containers.
     Health(health::Health),
+    /// Close the instance to its people for a while, or open it again.
+    #[command(subcommand)]
+    Maintenance(maintenance::Maintenance),
+    /// Let another version of the program take over, after it has shown on a copy that it can.
+    Upgrade(upgrade::Upgrade),
     /// Print which version this is, and what it was built of.
     Version,
     /// Print the list of all parts of this program, as CycloneDX in JSON.
@@ -112,6 +119,8 @@ enum Command {
     Completions(papers::Completions),
     #[command(name = crate::keeping::backup::restore::CHILD, hide = true)]
     RestoreChild,
+    #[command(name = upgrade::TRIAL, hide = true)]
+    UpgradeTrial,
 }
 
 /// Reads the command line and runs it. Exit codes are those of `kernel::error::KINDS`, 0 for success and
@@ -150,6 +159,8 @@ fn run(cli: Cli, output: Output) -> Result<()> {
             Command::Doctor(doctor) => doctor::run(doctor, &options, output).await,
             Command::Key(key) => key::run(key, &options, output).await,
             Command::Verify(verify) => backup::verify(verify, &options, output).await,
+            Command::Upgrade(upgrade) => upgrade::run(upgrade, &options, output).await,
+            Command::UpgradeTrial => upgrade::trial(options).await,
             Command::Restore(restore) => backup::restore(restore, &options, output).await,
             command => {
                 let house = unlock::house(&options)?;
@@ -173,6 +184,7 @@ async fn inside(command: Command, house: &House, options: &Options, output: Outp
         Command::Certificate(command) => certificate::run(command, house, options, output).await,
         Command::Ca(ca) => ca::run(ca, house, options, output).await,
         Command::Demo(demo) => demo::run(demo, house, output).await,
+        Command::Maintenance(maintenance) => maintenance::run(maintenance, house, output).await,
         Command::Digest => audit::digest(house, output).await,
         Command::Audit(audit) => audit::run(audit, house, output).await,
         _ => unreachable!("the others do not open an instance"),

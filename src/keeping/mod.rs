@@ -16,6 +16,10 @@ pub mod restores;
 
 pub mod trail;
 
+pub mod upgrade;
+
+pub mod maintenance;
+
 pub mod overview;
 
 pub mod runbook;
@@ -36,6 +40,8 @@ pub fn events() -> Vec<&'static Event> {
         restores::EVENTS,
         runbook::EVENTS,
         trail::EVENTS,
+        upgrade::EVENTS,
+        maintenance::EVENTS,
         overview::EVENTS,
     ]
     .into_iter()

@@ -3,6 +3,7 @@
 //! Written by `build.rs`; nothing here asks the machine it runs on.
 
 use super::error::{Error, Result};
+use super::upgrade::SCHEMA;
 use flate2::read::GzDecoder;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -19,6 +20,8 @@ const PARTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/parts.json.gz"));
 pub struct Build {
     /// Its version.
     pub version: &'static str,
+    /// The schema of its database.
+    pub schema: i64,
     /// The commit it was built from, if whoever built it said so.
     pub commit: Option<&'static str>,
     /// The compiler.
@@ -45,6 +48,7 @@ impl Build {
         };
         Ok(Build {
             version: VERSION,
+            schema: SCHEMA,
             commit: Some(env!("TESTKEEP_BUILD_COMMIT")).filter(|commit| !commit.is_empty()),
             rustc: env!("TESTKEEP_BUILD_RUSTC"),
             target: env!("TESTKEEP_BUILD_TARGET"),

@@ -57,6 +57,7 @@ ids! {
     GrantId = "grant"
     BackupId = "backup"
     AlarmId = "alarm"
+    UpgradeId = "upgrade"
     DrillId = "drill"
     RestoreId = "restore"
     ClientCertificateId = "client_certificate"

@@ -4,6 +4,7 @@ mod certificates;
 
 pub use certificates::*;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// Changes that may wait for the writer; one more is answered with `Busy`.
@@ -392,3 +393,27 @@ pub const KEY_CHANGES_SHOWN: i64 = 20;
 pub const KEY_CHANGE_STUCK_MS: i64 = 24 * 3_600_000;
 /// Bytes of attached files that are encrypted anew in a second at most.
 pub const BLOB_REKEY_BYTES_PER_SECOND: u64 = 64 << 20;
+/// Upgrades that a page shows.
+pub const UPGRADES_SHOWN: i64 = 50;
+/// Bytes of a signature or of the key it is checked with.
+pub const SIGNATURE_BYTES_MAX: u64 = 4 * 1024;
+/// Bytes that a file is copied or hashed by.
+pub const COPY_CHUNK_BYTES: usize = 256 * 1024;
+/// How long a new program may take to show on a copy that it works, and then to start.
+pub const UPGRADE_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+/// How long no process may hold the data folder before a restart counts as failed.
+pub const UPGRADE_ABSENCE_MAX: Duration = Duration::from_secs(20);
+/// Time between two looks whether the new program answers.
+pub const UPGRADE_LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Where a program that is on trial answers: this machine, any free port.
+pub const TRIAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// How long a page of a program on trial may take.
+pub const TRIAL_ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Characters of the reason for which the instance is closed.
+pub const MAINTENANCE_REASON_CHARS_MAX: usize = 200;
+/// Minutes for which the instance may be said to be closed: a week.
+pub const MAINTENANCE_MINUTES_MAX: i64 = 7 * 24 * 60;
+/// How often a server looks whether a command has closed or opened the instance.
+pub const MAINTENANCE_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The shortest time after which whoever met a closed instance is told to come back, in milliseconds.
+pub const MAINTENANCE_RETRY_MS_MIN: i64 = 30_000;

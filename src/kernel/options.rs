@@ -90,6 +90,8 @@ pub struct Options {
     pub requests_per_second: u32,
     /// Bound of one address at the sign-in.
     pub sign_ins_per_minute: u32,
+    /// File with the key that releases must be signed with.
+    pub upgrade_key: Option<PathBuf>,
     /// Whether the server locks itself in.
     pub sandbox: Sandboxing,
     /// Folders below which backups can go while it is locked in.
@@ -267,6 +269,7 @@ fn understand(values: Vec<Value>) -> Result<Options> {
         cleartext_behind_proxy: one(said("cleartext_behind_proxy"), yes_or_no)?.unwrap_or(false),
         trusted_proxies: list(said("trusted_proxies"), network)?,
         metrics_token_file: path("metrics_token_file"),
+        upgrade_key: path("upgrade_key"),
         requests_per_second: one(said("requests_per_second"), at_least_one)?
             .unwrap_or(limits::REQUESTS_PER_SECOND),
         sign_ins_per_minute: one(said("sign_ins_per_minute"), at_least_one)?

@@ -9,10 +9,12 @@ use super::status::{Status, UnderWay};
 use crate::guard::client::{Client, Proxies};
 use crate::guard::throttle::Throttle;
 use crate::kernel::access::{Door, Origin};
+use crate::kernel::closure::{Closed, Closure};
 use crate::kernel::error::Error;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
 use crate::kernel::random;
+use crate::kernel::time::Clock;
 use crate::web::routes::{self, Route};
 use crate::web::{compress, csrf, dialect, headers};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -74,6 +76,7 @@ pub struct Shared {
     proxies: Proxies,
     throttle: Throttle,
     admin: Option<Admin>,
+    closure: Arc<Closure>,
     parts: Vec<HandOut>,
 }
 
@@ -90,10 +93,17 @@ impl Shared {
                 config.app_data(own.clone());
             })],
             admin: None,
+            closure: Arc::default(),
             status,
             options,
         };
-        shared.hand_out(Arc::new(door))
+        let closure = Arc::clone(&shared.closure);
+        shared.hand_out(Arc::new(door)).hand_out(closure)
+    }
+
+    /// Whether the instance is closed, as every request asks.
+    pub fn closure(&self) -> Arc<Closure> {
+        Arc::clone(&self.closure)
     }
 
     /// The pages of the instance answer at this address only, if there is one.
@@ -160,14 +170,36 @@ async fn catch(
 
 enum Refusal {
     Stopping,
+    Closed(Closed),
     Host(&'static str),
     Elsewhere(SocketAddr),
     TooOften(Duration),
 }
 
+/// What stays open while the instance is closed for maintenance, with all that lies below it.
+const ALWAYS_OPEN: &[&str] = &[
+    "/instance",
+    "/signin",
+    "/signout",
+    "/static",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api/v1/maintenance",
+];
+
+fn is_always_open(path: &str) -> bool {
+    let below =
+        |open: &&str| path.strip_prefix(*open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    ALWAYS_OPEN.iter().any(below)
+}
+
 fn admitted(shared: &Shared, request: &ServiceRequest) -> Result<(), Refusal> {
     if shared.status.is_stopping() {
         return Err(Refusal::Stopping);
+    }
+    if let Some(closed) = shared.closure.now().filter(|_| !is_always_open(request.path())) {
+        return Err(Refusal::Closed(closed));
     }
     let at = request.request().app_config().local_addr();
     let is_admin = shared.admin.as_ref().is_some_and(|admin| admin.is_at(at));
@@ -184,6 +216,17 @@ impl Refusal {
     fn answer(self, request: ServiceRequest) -> ServiceResponse<BoxBody> {
         match self {
             Refusal::Stopping => request.error_response(Error::busy("This instance is shutting down.")),
+            Refusal::Closed(closed) => {
+                let wait =
+                    (closed.until.0 - Clock::System.now().0).max(limits::MAINTENANCE_RETRY_MS_MIN) / 1_000;
+                let refusal = Error::busy("This instance is closed for maintenance.");
+                let until = format!("It is expected to open again at {}.", closed.until);
+                let hint =
+                    if closed.reason.is_empty() { until } else { format!("{} {until}", closed.reason) };
+                let mut response = request.error_response(refusal.hint(hint));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
+                response
+            }
             Refusal::Host(sentence) => {
                 let mut response = request.error_response(Error::invalid(sentence));
                 *response.response_mut().status_mut() = StatusCode::BAD_REQUEST;

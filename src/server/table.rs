@@ -2,7 +2,7 @@
 
 use super::{openapi, status};
 use crate::exchange::uploads;
-use crate::keeping::{backups, certificates, drills, overview, restores, runbook, trail};
+use crate::keeping::{backups, certificates, drills, maintenance, overview, restores, runbook, trail};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
 use crate::running::{home, results, runs};
@@ -31,6 +31,7 @@ pub fn table() -> Vec<Route> {
         certificates::routes(),
         trail::routes(),
         overview::routes(),
+        maintenance::routes(),
     ]
     .into_iter()
     .flatten()

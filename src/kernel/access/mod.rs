@@ -313,6 +313,12 @@ impl Gate<BackupRun> {
         self.admit().await?;
         self.house.database.pin().await
     }
+
+    /// Examines the claim, then copies the database into a new file under the same key; writers go on.
+    pub async fn copy(&self, to: &Path) -> Result<()> {
+        self.admit().await?;
+        self.house.database.copy(to).await
+    }
 }
 
 impl<P: Permission<Effect = Changes>> Gate<P> {

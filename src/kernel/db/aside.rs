@@ -22,13 +22,18 @@ pub(super) fn put(conn: &Connection, path: &Path, key: &DatabaseKey, schema: i64
     refuse_without_room(conn, &folder)?;
     let (half, whole) = (folder.join("half.db"), copy_of(&folder, schema));
     forget(&half)?;
-    let mut copy = open::empty(&half, key)?;
-    // One step: nobody else writes while the folder is held.
-    Backup::new(conn, &mut copy)?.step(limits::COPY_PAGES_A_STEP)?;
-    copy.close().map_err(|(_, cause)| cause)?;
-    fs::File::open(&half).and_then(|file| file.sync_all()).map_err(|cause| trouble("write", &half, cause))?;
+    copy(conn, &half, key)?;
     fs::rename(&half, &whole).map_err(|cause| trouble("write", &whole, cause))?;
     durable::sync_folder(&folder)
+}
+
+/// Copies the database into a new file under the same key.
+pub(super) fn copy(conn: &Connection, to: &Path, key: &DatabaseKey) -> Result<()> {
+    let mut copy = open::empty(to, key)?;
+    // One step sees one state; whoever writes meanwhile writes to the log.
+    Backup::new(conn, &mut copy)?.step(limits::COPY_PAGES_A_STEP)?;
+    copy.close().map_err(|(_, cause)| cause)?;
+    fs::File::open(to).and_then(|file| file.sync_all()).map_err(|cause| trouble("write", to, cause))
 }
 
 /// The copies in a data folder, as numbers of their schemas with their lengths in bytes, the oldest schema first.

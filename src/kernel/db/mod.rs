@@ -126,6 +126,14 @@ impl Database {
         pinning.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
     }
 
+    /// Copies the database into a new file under the same key; writers and readers go on.
+    pub async fn copy(&self, to: &Path) -> Result<()> {
+        let (path, key, to) = (self.path.clone(), self.key(), to.to_owned());
+        let copying =
+            tokio::task::spawn_blocking(move || aside::copy(&open::reader(&path, &key)?, &to, &key));
+        copying.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+    }
+
     /// Finishes what waits, then stops the writer.
     pub async fn shut_down(&self) {
         self.queue.close().await;

@@ -49,6 +49,7 @@ pub const ROWS: &[Row] = rows! {
     "metrics_token_file" "TESTKEEP_METRICS_TOKEN_FILE", "path", "", "File with the token that opens /metrics to other machines.";
     "requests_per_second" "TESTKEEP_REQUESTS_PER_SECOND", "number", "", "Requests a second that one address may make; the machine itself may make more.";
     "sign_ins_per_minute" "TESTKEEP_SIGN_INS_PER_MINUTE", "number", "", "Attempts to sign in a minute that one address may make.";
+    "upgrade_key" "TESTKEEP_UPGRADE_KEY", "path", "", "File with the public key of minisign that releases must be signed with; otherwise the one that the program was built with.";
     "sandbox" "TESTKEEP_SANDBOX", "on/off/require", "on", "Close files and system calls that the server does not need: on, off, or require, which refuses to start without.";
     "backup_roots" "TESTKEEP_BACKUP_ROOTS", "paths", "/mnt,/media,/srv,/backup,/var/backups", "Folders below which backups can go while the sandbox is on.";
 };

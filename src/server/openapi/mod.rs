@@ -8,7 +8,7 @@ mod page;
 
 use super::table::table;
 use crate::exchange::uploads;
-use crate::keeping::{backups, certificates, drills, restores, trail};
+use crate::keeping::{backups, certificates, drills, maintenance, restores, trail};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people::{members, tokens, users};
 use crate::running::{results, runs};
@@ -58,6 +58,7 @@ fn make() -> Value {
     let mut whole = Base::openapi();
     let slices = [
         users::Api::openapi(),
+        maintenance::Api::openapi(),
         members::Api::openapi(),
         tokens::Api::openapi(),
         projects::Api::openapi(),

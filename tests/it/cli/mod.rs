@@ -6,3 +6,4 @@ mod papers;
 mod sandbox;
 mod stop;
 mod story;
+mod upgrade;

@@ -5,6 +5,7 @@ mod backups;
 mod certificates;
 mod drills;
 mod keys;
+mod maintenance;
 mod overview;
 mod restores;
 

@@ -1,0 +1,230 @@
+//! The steps of an upgrade, each with what it proves.
+
+use super::super::{backup, health, unlock};
+use super::Told;
+use super::trial::{Findings, TRIAL, handed_over};
+use crate::app::House;
+use crate::keeping::upgrade::{Place, verified};
+use crate::kernel::access::BackupRun;
+use crate::kernel::build;
+use crate::kernel::durable::{self, trouble};
+use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::hold;
+use crate::kernel::layout;
+use crate::kernel::limits;
+use crate::kernel::options::Options;
+use crate::kernel::upgrade;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+use tokio::time::sleep;
+
+/// What a program says of itself with `version --json`.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Candidate {
+    pub version: String,
+    pub schema: i64,
+}
+
+/// Whether the staged file is a release, and one that can take these data over.
+pub(super) fn examine(
+    place: &Place,
+    signature: &Path,
+    options: &Options,
+    told: &mut Told,
+) -> Result<Candidate> {
+    let release = verified(&place.staged(), signature, options.upgrade_key.as_deref())?;
+    told.step(format!("The signature is good: it is release {}.", release.version));
+    place.permit()?;
+    let candidate = ask_version(&place.staged())?;
+    if candidate.version != release.version {
+        return Err(Error::invalid(format!(
+            "The signature says version {}, and the program says {}.",
+            release.version, candidate.version
+        ))
+        .hint("Do not install it, and tell whoever gave it to you."));
+    }
+    if candidate.version == build::VERSION {
+        return Err(Error::conflict(format!("Version {} is installed already.", candidate.version)));
+    }
+    if candidate.schema < upgrade::SCHEMA {
+        return Err(Error::conflict(format!(
+            "Version {} knows schemas up to {}, and these data have schema {}: it could not read them.",
+            candidate.version,
+            candidate.schema,
+            upgrade::SCHEMA
+        ))
+        .hint("Nothing was changed. To go back to the version from before an upgrade, use --roll-back."));
+    }
+    Ok(candidate)
+}
+
+/// What a program says of itself.
+pub(super) fn ask_version(program: &Path) -> Result<Candidate> {
+    let foreign = || Error::invalid(format!("{} is not a Testkeep for this machine.", program.display()));
+    let answer = Command::new(program).args(["version", "--json"]).env_clear().output();
+    let answer = answer.map_err(|cause| foreign().because(cause))?;
+    serde_json::from_slice(&answer.stdout).map_err(|cause| foreign().because(cause))
+}
+
+/// The new program opens a copy of the database, brings its schema up to date, checks all of it, and serves it.
+pub(super) async fn try_on_a_copy(
+    place: &Place,
+    candidate: &Candidate,
+    options: &Options,
+    told: &mut Told,
+) -> Result<()> {
+    let folder = layout::before_upgrade(&options.data);
+    durable::create_folder(&folder)?;
+    let scratch = tempfile::Builder::new().prefix("trial-").tempdir_in(&folder);
+    let scratch = scratch.map_err(|cause| trouble("write in", &folder, cause))?;
+    let data = scratch.path().join("data");
+    durable::create_folder(&data)?;
+    let own_unlock = unlock::existing(options)?;
+    let house = House::open(options, &own_unlock, crate::kernel::time::Clock::System)?;
+    let copied = async {
+        let gate = house.shell.operator().gate::<BackupRun>(());
+        gate.copy(&layout::database(&data)).await?;
+        durable::replace(&layout::keyring(&data), &house.instance.keyring()?.to_json())
+    };
+    let copied = copied.await;
+    house.close().await;
+    copied?;
+    let mut child = Command::new(place.staged());
+    child.arg(TRIAL).env_clear().env("TESTKEEP_DATA", &data);
+    let found = Findings::of(handed_over(child, &own_unlock)?)?;
+    if let Some(worst) = found.findings.first() {
+        return Err(Error::conflict(format!(
+            "Version {} does not work on these data: {worst}",
+            candidate.version
+        ))
+        .hint("Nothing was changed. Tell whoever made this release."));
+    }
+    told.step(format!(
+        "It works on a copy of the data: schema {}, {} entries of the audit trail, {} results.",
+        found.schema, found.entries, found.results
+    ));
+    Ok(())
+}
+
+/// A backup that the old program can bring back, if there is a target.
+pub(super) async fn back_up(options: &Options, told: &mut Told) -> Result<()> {
+    let house = unlock::house(options)?;
+    let made = backup::before_an_upgrade(&house).await;
+    house.close().await;
+    match made? {
+        Some(number) => told.step(format!("Backup {number} is made and read back.")),
+        None => told
+            .step("There is no backup target; the copy that is taken before the schema changes has to do."),
+    }
+    Ok(())
+}
+
+/// The new program takes the real data over: in the server that runs, or here where none does.
+pub(super) async fn take_over(
+    place: &Place,
+    server: Option<u32>,
+    options: &Options,
+    told: &mut Told,
+) -> Result<()> {
+    match server {
+        Some(process) if begins_anew(process, place, options).await? => {
+            told.step("The server began anew and answers.");
+            Ok(())
+        }
+        Some(_) => {
+            open_the_data(place, options, told)?;
+            told.step("The server has stopped, and nobody starts it again: start it now.");
+            Ok(())
+        }
+        None => open_the_data(place, options, told),
+    }
+}
+
+/// The new program opens the data itself, where no server does.
+fn open_the_data(place: &Place, options: &Options, told: &mut Told) -> Result<()> {
+    let mut child = Command::new(&place.program);
+    child
+        .arg(TRIAL)
+        .env_clear()
+        .env("TESTKEEP_DATA", std::path::absolute(&options.data).map_err(Error::internal)?);
+    let found = Findings::of(handed_over(child, &unlock::existing(options)?)?)?;
+    if let Some(worst) = found.findings.first() {
+        return Err(Error::conflict(worst.clone()));
+    }
+    told.step(format!("It opened the data: schema {}.", found.schema));
+    Ok(())
+}
+
+/// Whether the server goes on as the new program. `false` if it has ended and nobody starts it.
+async fn begins_anew(process: u32, place: &Place, options: &Options) -> Result<bool> {
+    signal(process, Signal::HUP)?;
+    let (began, mut absent) = (Instant::now(), None);
+    while began.elapsed() < limits::UPGRADE_WAIT_MAX {
+        sleep(limits::UPGRADE_LOOK_EVERY).await;
+        match hold::holder(&options.data) {
+            Some(holder) if runs(holder, &place.program) && health::ask(options).await.is_ok() => {
+                return Ok(true);
+            }
+            Some(_) => absent = None,
+            None => {
+                let since = *absent.get_or_insert_with(Instant::now);
+                if since.elapsed() > limits::UPGRADE_ABSENCE_MAX {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Err(Error::conflict("its server did not answer in time."))
+}
+
+/// Puts program and data back as they were.
+pub(super) async fn undo(place: &Place, schema: i64, server: Option<u32>, options: &Options) -> Result<()> {
+    place.put_back()?;
+    let is_newer = || match unlock::house(options) {
+        // Opened and let go: the schema is one that this program knows.
+        Ok(_) => false,
+        Err(reason) => reason.kind() == Kind::Conflict,
+    };
+    if upgrade::copies(&options.data).iter().all(|(copy, _)| *copy != schema) || !is_newer() {
+        if let (Some(_), Some(holder)) = (server, hold::holder(&options.data)) {
+            signal(holder, Signal::HUP)?;
+        }
+        return Ok(());
+    }
+    if let Some(holder) = hold::holder(&options.data) {
+        signal(holder, Signal::TERM)?;
+    }
+    let began = Instant::now();
+    let held = loop {
+        match hold::hold(&options.data) {
+            Ok(held) => break held,
+            Err(reason) if began.elapsed() > limits::UPGRADE_ABSENCE_MAX => return Err(reason),
+            Err(_) => sleep(limits::UPGRADE_LOOK_EVERY).await,
+        }
+    };
+    let back = upgrade::put_back(&options.data, schema);
+    drop(held);
+    back
+}
+
+fn signal(process: u32, signal: Signal) -> Result<()> {
+    let id = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let sent = id.ok_or_else(|| Error::internal("no such process")).and_then(|id| {
+        kill_process(id, signal).map_err(|cause| {
+            Error::forbidden(format!("The server, process {process}, could not be told: {cause}."))
+                .hint("Run the command as root or as the user of the server.")
+        })
+    });
+    sent
+}
+
+/// Whether a process runs the file that lies at this place now.
+fn runs(process: u32, program: &Path) -> bool {
+    let number = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let running = number(Path::new(&format!("/proc/{process}/exe")));
+    running.is_some() && running == number(program)
+}
