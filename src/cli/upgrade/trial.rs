@@ -71,7 +71,7 @@ pub(super) fn handed_over(mut child: Command, unlock: &Unlock) -> Result<Output>
 /// Opens the data folder as a start does, checks everything, serves it for a moment, and prints what it found.
 pub async fn trial(mut options: Options) -> Result<()> {
     options.listen = vec![limits::TRIAL_ADDRESS];
-    options.tls_files = None;
+    (options.tls_files, options.http_listen, options.admin) = (None, None, None);
     let unlock = app::unlock(&options)?;
     let running = app::start_on_trial(options, &unlock).await?;
     let found = look(&running).await;

@@ -316,7 +316,10 @@ async fn the_runbook_names_the_values_of_this_instance_and_no_secret() {
     let site = Site::start(&machine).await;
     site.submit("/instance/backups/plan", &plan(&machine.text("keep"))).await;
     let (status, page) = site.submit("/instance/backups/runbook", &[("contact", "Mara, 555 0100")]).await;
-    assert!(status == 200 && page.contains("Mara, 555 0100") && page.contains("The machine is lost"), "{page}");
+    assert!(
+        status == 200 && page.contains("Mara, 555 0100") && page.contains("The machine is lost"),
+        "{page}"
+    );
     site.server.stop();
     let told = machine.run(&["runbook"]);
     let command = format!("testkeep restore --from {} --into {}", machine.text("keep"), machine.text("data"));
