@@ -161,6 +161,12 @@ fn chapters(data: &str, target: &str) -> Vec<Chapter> {
     let verify = format!("testkeep verify --from {target} --kit-file kit.txt");
     let bring = format!("testkeep restore --from {target} --into {data} --kit-file kit.txt");
     let start = format!("testkeep serve --data {data}");
+    let mut all = of_the_instance(data, &verify, &bring, &start);
+    all.extend(of_parts(target));
+    all
+}
+
+fn of_the_instance(data: &str, verify: &str, bring: &str, start: &str) -> Vec<Chapter> {
     vec![
         Chapter {
             head: "The machine is lost",
@@ -171,15 +177,15 @@ fn chapters(data: &str, target: &str) -> Vec<Chapter> {
                 ),
                 step(
                     "Type the fifteen groups of the recovery kit into a file kit.txt that only you can read, and see that the newest backup is good.",
-                    verify.clone(),
+                    verify,
                 ),
                 step(
                     "Bring the instance back. The folder must not exist; it appears whole or not at all, with an everyday key beside it.",
-                    bring.clone(),
+                    bring,
                 ),
                 step(
                     "Start it, sign in, and compare the number of the instance with the one above. Then lead the name of the service to this machine.",
-                    start.clone(),
+                    start,
                 ),
                 step(
                     "Delete kit.txt, keep a copy of the new key file elsewhere, and make a backup.",
@@ -196,9 +202,9 @@ fn chapters(data: &str, target: &str) -> Vec<Chapter> {
                 ),
                 step(
                     "If that does not work, put the data folder aside and bring the newest backup back with the kit.",
-                    bring.clone(),
+                    bring,
                 ),
-                step("Start the instance and keep a copy of the new key file elsewhere.", start.clone()),
+                step("Start the instance and keep a copy of the new key file elsewhere.", start),
             ],
         },
         Chapter {
@@ -209,10 +215,15 @@ fn chapters(data: &str, target: &str) -> Vec<Chapter> {
                     format!("cp -a {data} {data}-damaged"),
                 ),
                 step("See what is wrong.", format!("testkeep doctor --data {data}")),
-                step("Put the folder aside and bring the newest backup back into its place.", bring.clone()),
-                step("Start it, and find out what the disk says about itself.", start.clone()),
+                step("Put the folder aside and bring the newest backup back into its place.", bring),
+                step("Start it, and find out what the disk says about itself.", start),
             ],
         },
+    ]
+}
+
+fn of_parts(target: &str) -> Vec<Chapter> {
+    vec![
         Chapter {
             head: "A project, a case or a run was deleted or spoilt",
             steps: vec![

@@ -13,6 +13,7 @@ mod tally;
 mod what;
 pub mod whole;
 mod whole_pages;
+mod whole_sql;
 mod work;
 
 pub use api::Api;

@@ -1,7 +1,7 @@
 //! The whole instance out of a backup, in the place of the one that runs: proven beside it, exchanged while it
 //! starts again, and with the present kept until somebody deletes it.
 
-use super::sql;
+use super::whole_sql as sql;
 use crate::keeping::backup::prove;
 use crate::keeping::backup::scratch::{Task, Turn};
 use crate::keeping::backup::{Receipt, Scratch};

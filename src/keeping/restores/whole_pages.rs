@@ -1,8 +1,8 @@
 //! The page on which the whole instance comes back: what would be lost, who wants it, how far it is.
 
 use super::pages::PAGE as CHOOSE;
-use super::sql;
 use super::whole::{self, Attempt, Claims, KEPT_DAYS, Order};
+use super::whole_sql as sql;
 use crate::keeping::backup::scratch::Progress;
 use crate::keeping::backups::{Desk, Plan, no_folder};
 use crate::kernel::access::{BackupRun, BackupView, Gate, Read, RestoreRun, Tx};

@@ -5,18 +5,15 @@ use super::source::{Piece, Source};
 use super::tally::Tally;
 use super::what::{Mode, What};
 use super::{APPLIED, CARRIED, sql};
-use crate::keeping::backup::Scratch;
 use crate::keeping::backup::scratch::Task;
+use crate::keeping::backup::{Scratch, files};
 use crate::keeping::backups::Desk;
 use crate::kernel::access::{Gate, InstanceView, RestoreRun, Write};
-use crate::kernel::blobs::{BlobName, Blobs, Verdict};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::RestoreId;
-use crate::kernel::instance::Instance;
 use crate::kernel::limits;
 use crate::kernel::records::Record;
 use std::collections::HashSet;
-use std::io;
 use std::sync::Arc;
 
 /// What is to be done, with everything that takes.
@@ -110,9 +107,7 @@ impl Job<'_> {
         if names.is_empty() {
             return Ok(());
         }
-        let (scratch, instance) = (Arc::clone(self.scratch), Arc::clone(&self.desk.instance));
-        let bringing = tokio::task::spawn_blocking(move || bring(&scratch, &instance, names));
-        bringing.await.map_err(Error::internal)?
+        files::bring(Arc::clone(self.scratch), Arc::clone(&self.desk.instance), names).await
     }
 }
 
@@ -122,36 +117,4 @@ fn at(write: Write<'_, RestoreRun>) -> At<'_> {
 
 fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn bring(scratch: &Scratch, instance: &Instance, names: HashSet<String>) -> Result<()> {
-    for name in names {
-        let name: BlobName = name.parse().map_err(|_| Error::internal("a file has no name"))?;
-        if instance.blobs.verify(&name)? != Verdict::Whole {
-            copy(&scratch.instance.blobs, &instance.blobs, &name)?;
-        }
-    }
-    Ok(())
-}
-
-fn copy(from: &Blobs, to: &Blobs, name: &BlobName) -> Result<()> {
-    let mut content = match from.verify(name)? {
-        Verdict::Whole => from.reader(name)?,
-        // It was missing when the backup was made; its row comes back, and says so as it did then.
-        Verdict::Missing => return Ok(()),
-        Verdict::Damaged(why) => {
-            return Err(Error::invalid(format!("The file {name} is damaged in the backup: {why}."))
-                .hint("Try an older backup."));
-        }
-    };
-    let mut writer = to.writer()?;
-    io::copy(&mut content, &mut writer).map_err(Error::internal)?;
-    let stored = writer.finish()?;
-    if stored.name != *name {
-        return Err(Error::conflict(
-            "Files of evidence have other names since the keys for names were changed.",
-        )
-        .hint("Restore the whole instance instead."));
-    }
-    Ok(())
 }

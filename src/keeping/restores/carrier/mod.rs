@@ -45,6 +45,7 @@ pub(super) struct Carrier {
 }
 
 impl Carrier {
+    /// A carrier with empty hands.
     pub fn new(what: What, mode: Mode, people: HashSet<i64>) -> Carrier {
         Carrier {
             what,
@@ -59,6 +60,7 @@ impl Carrier {
         }
     }
 
+    /// Takes a piece, parents before what hangs on them.
     pub fn take(&mut self, at: At<'_>, piece: &Piece) -> Result<()> {
         match piece {
             Piece::Project { row, grants } => self.project(at, row, grants),

@@ -1,0 +1,50 @@
+//! Statements of bringing the whole instance back.
+
+use crate::kernel::access::{InstanceKeep, Tx, Write};
+use crate::kernel::error::Result;
+use crate::kernel::records::Record;
+use crate::kernel::sql::named_params;
+
+/// Digests of tokens that were revoked.
+pub(super) fn revoked(tx: impl Tx) -> Result<Vec<Record>> {
+    tx.rows("SELECT hex(digest) AS digest FROM tokens WHERE revoked_at IS NOT NULL", [])
+}
+
+/// People who are suspended.
+pub(super) fn suspended(tx: impl Tx) -> Result<Vec<Record>> {
+    tx.rows("SELECT id, created_at FROM users WHERE state = 'suspended'", [])
+}
+
+/// Ends every session and every link, and shuts out whoever was shut out since.
+pub(super) fn shut_out(tx: Write<'_, InstanceKeep>, revoked: &[Record], suspended: &[Record]) -> Result<()> {
+    tx.run("DELETE FROM sessions", [])?;
+    tx.run("DELETE FROM links", [])?;
+    for token in revoked {
+        tx.run(
+            "UPDATE tokens SET revoked_at = :now WHERE hex(digest) = :digest AND revoked_at IS NULL",
+            named_params! { ":now": tx.now(), ":digest": token.text("digest") },
+        )?;
+    }
+    for person in suspended {
+        tx.run(
+            "UPDATE users SET state = 'suspended' WHERE id = :id AND created_at = :since",
+            named_params! { ":id": person.id(), ":since": person.number("created_at") },
+        )?;
+    }
+    Ok(())
+}
+
+/// The name that somebody types to show that they mean this instance.
+pub(super) fn instance_name(tx: impl Tx) -> Result<String> {
+    let row: Option<Record> = tx.row("SELECT name FROM instances", [])?;
+    Ok(row
+        .map(|row| row.text("name").to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "Testkeep".into()))
+}
+
+/// Number of the last entry of the audit trail.
+pub(super) fn last_entry(tx: impl Tx) -> Result<i64> {
+    let row: Record = tx.only("SELECT coalesce(max(seq), 0) AS id FROM audit", [])?;
+    Ok(row.id())
+}
