@@ -49,7 +49,8 @@ pub struct Running {
     pub keeper: Option<Arc<Keeper>>,
     /// The code of the link `/setup?code=…`, as long as nobody has claimed the instance.
     pub setup_code: Option<Secret<String>>,
-    desk: Arc<Desk>,
+    /// Where backups are made.
+    pub desk: Arc<Desk>,
     /// None while it is on trial.
     jobs: Option<Jobs>,
     status: Data<Status>,

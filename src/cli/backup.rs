@@ -2,11 +2,13 @@
 
 use super::bring::{self, Part};
 use super::output::Output;
+use super::target::{goal_of, secrets_in};
 use super::{progress, unlock};
 use crate::app::{self, House};
 use crate::keeping::backup::{Proof, Receipt};
-use crate::keeping::backups::{self, Cause, Desk, Plan};
+use crate::keeping::backups::{self, Cause, Desk, Step};
 use crate::keeping::recovery::{self, Order};
+use crate::keeping::targets::{self, Goal};
 use crate::kernel::access::{BackupRun, Claim, Gate};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::keyring::default_key_file;
@@ -14,22 +16,28 @@ use crate::kernel::options::Options;
 use crate::people::setup;
 use clap::Args;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Time between two looks at how far a backup is.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Backs everything up into a folder, reads it back and signs the receipt.
+/// Backs everything up to targets or into a folder, reads it back and signs the receipts.
 #[derive(Args, Debug)]
-#[command(after_help = "The instance goes on working meanwhile. Later backups into the same folder store \
-    what changed.\n\n  testkeep backup --to /mnt/keep\n  testkeep verify --from /mnt/keep")]
+#[command(after_help = "The instance goes on working meanwhile. Later backups to the same place store \
+    what changed. Without --target and --to, every target that is on gets one, one after the other.\n\n  \
+    testkeep backup --target \"Off the box\"\n  testkeep backup --to /mnt/keep\n  testkeep verify --from /mnt/keep")]
 pub struct Backup {
-    /// Folder of the backups, best on another disk; made if it does not exist. Without it, the folder
-    /// that the instance was told of.
-    #[arg(long, value_name = "DIR")]
-    to: Option<PathBuf>,
+    /// Name or number of a target of the instance; may be said several times.
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    target: Vec<String>,
+    /// A folder that is no target, best on another disk and made if it does not exist, or another address.
+    #[arg(long, value_name = "DIR|ADDRESS")]
+    to: Option<String>,
+    /// File with the secrets of that address, as JSON.
+    #[arg(long, value_name = "FILE", requires = "to")]
+    access_file: Option<PathBuf>,
 }
 
 /// Reads the newest backup back, every byte, and checks all receipts.
@@ -39,9 +47,12 @@ pub struct Backup {
     kit does:\n\n  testkeep verify --from /mnt/keep --kit-file kit.txt"
 )]
 pub struct Verify {
-    /// Folder of the backups.
-    #[arg(long, value_name = "DIR")]
-    from: PathBuf,
+    /// Folder or address of the backups, or the name of a target of the instance.
+    #[arg(long, value_name = "DIR|ADDRESS|NAME")]
+    from: String,
+    /// File with the secrets of that address, as JSON; a target of the instance has its own.
+    #[arg(long, value_name = "FILE")]
+    access_file: Option<PathBuf>,
     /// File with the recovery kit, or with its secret only.
     #[arg(long, value_name = "FILE")]
     kit_file: Option<PathBuf>,
@@ -89,7 +100,8 @@ pub struct Restore {
 
 #[derive(Serialize)]
 struct Made {
-    folder: PathBuf,
+    target: String,
+    folder: String,
     verified: bool,
     #[serde(flatten)]
     receipt: Receipt,
@@ -120,57 +132,98 @@ struct Restored {
     blobs_missing: usize,
 }
 
-/// Makes a backup.
+/// Makes backups: one that fails stops no other, and makes the command fail.
 pub async fn back_up(command: Backup, house: &House, output: Output) -> Result<()> {
     refuse_unclaimed(house).await?;
     let gate = house.shell.operator().gate::<BackupRun>(());
-    let folder = match command.to {
-        Some(folder) => std::path::absolute(folder).map_err(Error::internal)?,
-        None => gate.read(|tx| Plan::get(tx)).await?.folder,
-    };
-    if folder.as_os_str().is_empty() {
-        return Err(Error::invalid("No folder for backups was named.").hint(
-            "Name one, such as `testkeep backup --to /mnt/keep`, or choose one under Instance → Backups.",
+    let desk = Desk::new(Arc::clone(&house.instance));
+    let (mut made, mut failed) = (Vec::new(), None);
+    for goal in goals(&command, house, &gate).await? {
+        let (name, place) = (goal.name.clone(), goal.place.to_string());
+        match watched(&desk, &gate, goal, output).await {
+            Ok(done) => made.push(Made::of(name, place, done)),
+            Err(reason) => {
+                let named = Error::of_kind(reason.kind(), format!("{name}: {}", reason.sentence()));
+                let named = reason.hint_text().map_or(named.clone(), |hint| named.hint(hint)).because(reason);
+                if let Some(before) = failed.replace(named) {
+                    output.fail(&before);
+                }
+            }
+        }
+    }
+    match &made[..] {
+        [] => {}
+        [one] => output.print(one, Made::text),
+        all => output.print(&all, |all| all.iter().map(Made::text).collect::<Vec<_>>().join("\n")),
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// What the command line asks for; every target that is on if it names none.
+async fn goals(command: &Backup, house: &House, gate: &Gate<BackupRun>) -> Result<Vec<Goal>> {
+    if let Some(to) = &command.to {
+        let secrets = secrets_in(command.access_file.as_deref())?;
+        return Ok(vec![goal_of(to, secrets.as_ref(), house, gate).await?]);
+    }
+    let (names, instance) = (command.target.clone(), Arc::clone(&house.instance));
+    let goals = gate.read(move |tx| {
+        let asked = match &names[..] {
+            [] => targets::list(tx)?.into_iter().filter(|target| target.is_enabled).collect(),
+            names => names.iter().map(|name| targets::named(tx, name)).collect::<Result<Vec<_>>>()?,
+        };
+        asked.iter().map(|target| Goal::of(tx, &instance, target)).collect::<Result<Vec<_>>>()
+    });
+    let goals = goals.await?;
+    if goals.is_empty() {
+        return Err(Error::invalid("No folder for backups was named, and no target is set up.").hint(
+            "Name one, such as `testkeep backup --to /mnt/keep`, or add a target: `testkeep target add --help`.",
         ));
     }
-    let made = watched(&Desk::new(Arc::clone(&house.instance)), &gate, &folder, output).await?;
-    let made = Made { folder, verified: made.is_verified, receipt: made.receipt, warnings: made.warnings };
-    output.print(&made, Made::text);
-    Ok(())
+    Ok(goals)
 }
 
 /// A backup to the target of the instance; the number of its receipt, or none where no target is chosen.
 pub(super) async fn before_an_upgrade(house: &House) -> Result<Option<u64>> {
     let gate = house.shell.operator().gate::<BackupRun>(());
-    let plan = gate.read(|tx| Plan::get(tx)).await?;
-    if !plan.has_folder() {
-        return Ok(None);
+    let instance = Arc::clone(&house.instance);
+    let goals = gate.read(move |tx| {
+        let on = targets::list(tx)?.into_iter().filter(|target| target.is_enabled);
+        Ok(on.map(|target| Goal::of(tx, &instance, &target)).collect::<Vec<_>>())
+    });
+    let (desk, mut failed) = (Desk::new(Arc::clone(&house.instance)), None);
+    for goal in goals.await? {
+        let made = match goal {
+            Ok(goal) => desk.make(&gate, Cause::Command, goal).await,
+            Err(reason) => Err(reason),
+        };
+        match made {
+            Ok(made) => return Ok(Some(made.receipt.number)),
+            Err(reason) => failed = Some(reason),
+        }
     }
-    let desk = Desk::new(Arc::clone(&house.instance));
-    desk.make(&gate, Cause::Command, &plan.folder).await.map(|made| Some(made.receipt.number))
+    failed.map_or(Ok(None), Err)
 }
 
 /// Shows how far it is, and stops it when somebody presses Ctrl-C.
-async fn watched(
-    desk: &Desk,
-    gate: &Gate<BackupRun>,
-    folder: &Path,
-    output: Output,
-) -> Result<backups::Made> {
-    let (making, bar) = (desk.make(gate, Cause::Command, folder), progress::bytes(0, output));
+async fn watched(desk: &Desk, gate: &Gate<BackupRun>, goal: Goal, output: Output) -> Result<backups::Made> {
+    let bar = progress::bytes(0, output);
+    bar.set_message(goal.name.clone());
+    let making = desk.make(gate, Cause::Command, goal);
     tokio::pin!(making);
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let made = loop {
         tokio::select! {
             made = &mut making => break made,
             _ = looks.tick() => {
-                if let Some((done, total)) = desk.progress() {
-                    bar.set_length(total);
-                    bar.set_position(done);
+                if let Some(at) = desk.progress().first() {
+                    bar.set_length(at.total);
+                    bar.set_position(if at.step == Step::Reading { at.total } else { at.done });
                 }
             }
-            // What was written is taken back by the engine; its answer says that it was cancelled.
-            _ = tokio::signal::ctrl_c() => desk.cancel(),
+            // What was written stays for the next one; the answer says that it was cancelled.
+            _ = tokio::signal::ctrl_c() => {
+                desk.cancel(None);
+            }
         }
     };
     bar.finish_and_clear();
@@ -188,19 +241,28 @@ async fn refuse_unclaimed(house: &House) -> Result<()> {
         .hint("Open the link that `testkeep serve` prints, or run `testkeep setup`."))
 }
 
+/// Without the instance only folders can be read from.
+fn folder_of(from: &str) -> Result<PathBuf> {
+    std::path::absolute(from).map_err(Error::internal)
+}
+
 /// Reads the newest backup back.
 pub async fn verify(command: Verify, options: &Options, output: Output) -> Result<()> {
+    let secrets = secrets_in(command.access_file.as_deref())?;
     let proof = match &command.kit_file {
-        Some(file) => recovery::verify(&command.from, &unlock::kit_in(file)?)?,
+        Some(file) => recovery::verify(&folder_of(&command.from)?, &unlock::kit_in(file)?)?,
         None if app::is_there(options) => {
             let house = unlock::house(options)?;
-            let gate = house.shell.operator().gate::<BackupRun>(());
-            let desk = Desk::new(Arc::clone(&house.instance));
-            let proof = desk.verify(&gate, &command.from).await;
+            let proof = async {
+                let gate = house.shell.operator().gate::<BackupRun>(());
+                let goal = goal_of(&command.from, secrets.as_ref(), &house, &gate).await?;
+                Desk::new(Arc::clone(&house.instance)).verify(&gate, goal).await
+            };
+            let proof = proof.await;
             house.close().await;
             proof?
         }
-        None => recovery::verify(&command.from, &unlock::typed_kit()?)?,
+        None => recovery::verify(&folder_of(&command.from)?, &unlock::typed_kit()?)?,
     };
     let verified = Verified::from(proof);
     output.print(&verified, Verified::text);
@@ -253,11 +315,15 @@ pub async fn restore(command: Restore, options: &Options, output: Output) -> Res
 }
 
 impl Made {
+    fn of(target: String, folder: String, made: backups::Made) -> Made {
+        Made { target, folder, verified: made.is_verified, receipt: made.receipt, warnings: made.warnings }
+    }
+
     fn text(&self) -> String {
         let Receipt { number, files, bytes, bytes_added, .. } = self.receipt;
         let mut text = format!(
             "Backup {number} is in {}: {files} files, {}; {} were new. It was read back and signed.",
-            self.folder.display(),
+            self.folder,
             size(bytes),
             size(bytes_added),
         );

@@ -21,6 +21,7 @@ mod project;
 mod runbook;
 mod serve;
 mod setup;
+mod target;
 mod token;
 mod unlock;
 mod upgrade;
@@ -74,6 +75,9 @@ enum Command {
     Restore(backup::Restore),
     /// Print what to do after a disaster, with the values of this instance.
     Runbook,
+    /// Targets: where backups go, when, and how long they stay there.
+    #[command(subcommand)]
+    Target(target::Target),
     /// Projects.
     #[command(subcommand)]
     Project(project::Project),
@@ -178,6 +182,7 @@ async fn inside(command: Command, house: &House, options: &Options, output: Outp
         Command::Backup(backup) => backup::back_up(backup, house, output).await,
         Command::Drill(drill) => drill::run(drill, house, output).await,
         Command::Runbook => runbook::run(house, output).await,
+        Command::Target(target) => target::run(target, house, output).await,
         Command::Project(project) => project::run(project, house, output).await,
         Command::User(user) => user::run(user, house, options, output).await,
         Command::Token(token) => token::run(token, house, output).await,

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar over bytes. A length of 0 is one that is not known yet.
 pub fn bytes(total: u64, output: Output) -> ProgressBar {
-    bar(total, output, "{bar:32} {bytes} of {total_bytes}, {eta} left")
+    bar(total, output, "{bar:32} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left {msg}")
 }
 
 /// A bar over things that are counted.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub const JOBS: &[Scheduled<Arc<Desk>>] = &[
     backups::BACKUP,
     backups::PRUNE,
+    backups::LOOK,
     drills::DRILL,
     drills::WATCH,
     whole::SWEEP,

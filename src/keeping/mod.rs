@@ -4,6 +4,8 @@ pub mod certificates;
 
 pub mod backup;
 
+pub mod targets;
+
 pub mod backups;
 
 pub mod keys;
@@ -33,6 +35,7 @@ pub fn events() -> Vec<&'static Event> {
     [
         alarms::EVENTS,
         certificates::EVENTS,
+        targets::EVENTS,
         backups::EVENTS,
         keys::EVENTS,
         recovery::EVENTS,

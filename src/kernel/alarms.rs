@@ -71,6 +71,16 @@ alarms! {
     CertificateEnding = "certificate_ending", "The certificate is at its end", Danger, "/instance/certificate";
     /// Another certificate cannot be had, or what lies in the files does not fit.
     CertificateRenewal = "certificate_renewal", "The certificate cannot be renewed", Warning, "/instance/certificate";
+    /// The newest backup to a target failed; the subject is the name of the target.
+    BackupFailed = "backup_failed", "A backup failed", Danger, "/instance/backups";
+    /// The newest good backup at a target is older than its schedule allows; the subject is its name.
+    BackupMissed = "backup_missed", "A backup was missed", Danger, "/instance/backups";
+    /// A target cannot be reached; the subject is its name.
+    TargetUnreachable = "target_unreachable", "A backup target cannot be reached", Danger, "/instance/backups";
+    /// A target stands where backups may not go; the subject is its name.
+    RegionForbidden = "region_forbidden", "A backup target is in a forbidden region", Danger, "/instance/backups";
+    /// No backup leaves this machine.
+    NoTargetElsewhere = "no_target_elsewhere", "No backup leaves this machine", Warning, "/instance/backups";
 }
 
 /// How heavy an alarm weighs.

@@ -56,6 +56,7 @@ ids! {
     TokenId = "token"
     GrantId = "grant"
     BackupId = "backup"
+    TargetId = "target"
     AlarmId = "alarm"
     UpgradeId = "upgrade"
     DrillId = "drill"

@@ -249,6 +249,21 @@ pub const LIVENESS_WAIT: Duration = Duration::from_secs(5);
 pub const DISK_FREE_BYTES_MIN: u64 = 1_024 * 1_024 * 1_024;
 /// Future times of a schedule that its page names.
 pub const SCHEDULE_TIMES_SHOWN: usize = 5;
+/// Targets of backups at most.
+pub const TARGETS_MAX: usize = 32;
+/// Blackout windows of one target at most.
+pub const BLACKOUTS_MAX: usize = 20;
+/// Regions that a policy may name.
+pub const REGIONS_MAX: usize = 40;
+/// How long to wait before a scheduled backup that failed is tried again, in milliseconds: one wait for each try
+/// but the last.
+pub const BACKUP_RETRY_MS: [i64; 2] = [5 * 60_000, 30 * 60_000];
+/// Bytes of the object that a test writes to a target and reads back, to see how fast it is.
+pub const TARGET_PROBE_BYTES: usize = 4 << 20;
+/// Backups at one target that are held against its retention on a page.
+pub const BACKUPS_JUDGED: i64 = 1_000;
+/// Backups in the history of one target.
+pub const BACKUPS_OF_TARGET_SHOWN: i64 = 20;
 /// Backups on their page.
 pub const BACKUPS_SHOWN: i64 = 50;
 /// Report uploads on their page.

@@ -1,10 +1,82 @@
-//! Schedules: cron expressions of five fields, read in the server's own zone.
+//! Schedules: cron expressions of five fields, read in the server's own zone or in one of the IANA list.
+//!
+//! Where clocks are put forward, a moment inside the skipped hour is the first one after it; where they are
+//! put back, the doubled hour counts once, the first time.
 
 use super::error::{Error, Result};
 use super::time::Timestamp;
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Datelike as _, Local, TimeZone, Timelike as _};
+use chrono_tz::Tz;
 use croner::Cron;
 use std::str::FromStr;
+
+/// The clock on the wall by which a schedule goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Zone {
+    /// That of the server.
+    #[default]
+    Server,
+    /// One of the IANA list, such as Europe/Berlin.
+    Named(Tz),
+}
+
+/// A moment as a clock on the wall shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OnTheWall {
+    /// 0 is Monday.
+    pub weekday: u32,
+    /// Minutes since midnight.
+    pub minute: u32,
+}
+
+impl Zone {
+    /// The zone of this name; an empty one is that of the server.
+    pub fn of(name: &str) -> Result<Zone> {
+        if name.is_empty() {
+            return Ok(Zone::Server);
+        }
+        name.parse().map(Zone::Named).map_err(|_| {
+            Error::invalid(format!("“{name}” is no time zone.")).hint(
+                "Write its name in the IANA list, such as Europe/Berlin or UTC; empty is that of the server.",
+            )
+        })
+    }
+
+    /// Its name; empty for that of the server.
+    pub fn name(self) -> &'static str {
+        match self {
+            Zone::Server => "",
+            Zone::Named(zone) => zone.name(),
+        }
+    }
+
+    /// What a clock on the wall there shows.
+    pub fn on_the_wall(self, at: Timestamp) -> Option<OnTheWall> {
+        fn read<Z: TimeZone>(at: DateTime<Z>) -> OnTheWall {
+            OnTheWall { weekday: at.weekday().num_days_from_monday(), minute: at.hour() * 60 + at.minute() }
+        }
+        let at = DateTime::from_timestamp_millis(at.0)?;
+        Some(match self {
+            Zone::Server => read(at.with_timezone(&Local)),
+            Zone::Named(zone) => read(at.with_timezone(&zone)),
+        })
+    }
+
+    /// The moment in words of this zone: `Mon 2026-03-30 02:30 CEST`.
+    pub fn written(self, at: Timestamp) -> String {
+        const SHAPE: &str = "%a %Y-%m-%d %H:%M %Z";
+        let Some(at) = DateTime::from_timestamp_millis(at.0) else { return String::new() };
+        match self {
+            Zone::Server => at.with_timezone(&Local).format(SHAPE).to_string(),
+            Zone::Named(zone) => at.with_timezone(&zone).format(SHAPE).to_string(),
+        }
+    }
+}
+
+/// The names of all zones, for a list to choose from.
+pub fn zones() -> impl Iterator<Item = &'static str> {
+    chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())
+}
 
 /// Says why an expression cannot be a schedule; an empty one switches its job off.
 pub fn check(expression: &str) -> Result<()> {
@@ -17,13 +89,15 @@ pub fn describe(expression: &str) -> Result<String> {
 }
 
 fn cron(expression: &str) -> Result<Cron> {
-    Cron::from_str(expression).map_err(|cause| {
-        Error::invalid(format!("“{expression}” is no schedule."))
-            .hint(
-                "Write five fields: minute, hour, day, month, weekday. `30 2 * * *` is every night at 2:30.",
-            )
-            .because(cause)
-    })
+    let wrong = || {
+        Error::invalid(format!("“{expression}” is no schedule.")).hint(
+            "Write five fields: minute, hour, day, month, weekday. `30 2 * * *` is every night at 2:30.",
+        )
+    };
+    if expression.split_whitespace().count() > 5 {
+        return Err(wrong());
+    }
+    Cron::from_str(expression).map_err(|cause| wrong().because(cause))
 }
 
 /// Whether an occurrence of the expression lies after `last` and not after `now`.
@@ -36,16 +110,40 @@ pub fn is_due(expression: &str, last: Timestamp, now: Timestamp) -> Result<bool>
 
 /// The next moment after `after` that a cron expression names, in the server's zone.
 pub fn next(expression: &str, after: Timestamp) -> Result<Option<Timestamp>> {
-    let cron = Cron::from_str(expression).map_err(|cause| {
-        Error::invalid(format!("“{expression}” is no schedule."))
-            .hint(
-                "Write five fields: minute, hour, day, month, weekday. `30 2 * * *` is every night at 2:30.",
-            )
-            .because(cause)
-    })?;
-    let Some(after) = DateTime::from_timestamp_millis(after.0) else { return Ok(None) };
-    let found = cron.find_next_occurrence(&after.with_timezone(&Local), false);
-    Ok(found.ok().map(|at| Timestamp(at.timestamp_millis())))
+    next_in(expression, Zone::Server, after)
+}
+
+/// The next moment after `after` that a cron expression names, in this zone.
+pub fn next_in(expression: &str, zone: Zone, after: Timestamp) -> Result<Option<Timestamp>> {
+    let cron = cron(expression)?;
+    let Some(at) = DateTime::from_timestamp_millis(after.0) else { return Ok(None) };
+    Ok(match zone {
+        Zone::Server => found(&cron, at.with_timezone(&Local), after),
+        Zone::Named(zone) => found(&cron, at.with_timezone(&zone), after),
+    })
+}
+
+/// The next moments that a schedule names, at most this many.
+pub fn upcoming(expression: &str, zone: Zone, after: Timestamp, count: usize) -> Result<Vec<Timestamp>> {
+    let (mut times, mut after) = (Vec::new(), after);
+    while !expression.is_empty() && times.len() < count {
+        let Some(at) = next_in(expression, zone, after)? else { break };
+        times.push(at);
+        after = at;
+    }
+    Ok(times)
+}
+
+/// The crate looks on the wall, so in the second pass of a doubled hour it answers with moments of the first:
+/// those are over, and asking on from each leads out of the hour.
+fn found<Z: TimeZone>(cron: &Cron, mut from: DateTime<Z>, after: Timestamp) -> Option<Timestamp> {
+    loop {
+        let next = cron.find_next_occurrence(&from, false).ok()?;
+        if next.timestamp_millis() > after.0 {
+            return Some(Timestamp(next.timestamp_millis()));
+        }
+        from = next;
+    }
 }
 
 #[cfg(test)]
@@ -53,6 +151,16 @@ mod tests {
     use super::*;
 
     const HOUR_MS: i64 = 3_600_000;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp(DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis())
+    }
+
+    fn times(expression: &str, zone: &str, after: &str, count: usize) -> Vec<String> {
+        let zone = Zone::of(zone).unwrap();
+        let found = upcoming(expression, zone, at(after), count).unwrap();
+        found.into_iter().map(|at| zone.written(at)).collect()
+    }
 
     #[test]
     fn a_job_is_due_once_for_what_it_missed() {
@@ -65,7 +173,48 @@ mod tests {
     #[test]
     fn an_empty_schedule_is_never_due_and_a_wrong_one_says_how_to_write_it() {
         assert!(!is_due("", Timestamp(0), Timestamp(i64::MAX / 2)).unwrap());
-        let refused = next("every day", Timestamp(0)).unwrap_err();
-        assert!(refused.hint_text().unwrap().contains("five fields"));
+        for wrong in ["every day", "0 30 2 * * *", "61 2 * * *"] {
+            let refused = next(wrong, Timestamp(0)).unwrap_err();
+            assert!(refused.hint_text().unwrap().contains("five fields"), "{wrong}");
+        }
+        assert!(Zone::of("Middle/Earth").unwrap_err().hint_text().unwrap().contains("Europe/Berlin"));
+    }
+
+    #[test]
+    fn a_run_inside_the_skipped_hour_comes_right_after_it_and_once() {
+        assert_eq!(
+            times("30 2 * * *", "Europe/Berlin", "2026-03-28T03:00:00+01:00", 3),
+            ["Sun 2026-03-29 03:00 CEST", "Mon 2026-03-30 02:30 CEST", "Tue 2026-03-31 02:30 CEST"]
+        );
+        assert_eq!(
+            times("30 2 * * *", "America/New_York", "2026-03-08T00:00:00-05:00", 2),
+            ["Sun 2026-03-08 03:00 EDT", "Mon 2026-03-09 02:30 EDT"]
+        );
+    }
+
+    #[test]
+    fn the_doubled_hour_runs_once_even_when_the_run_came_late() {
+        assert_eq!(
+            times("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00+02:00", 2),
+            ["Sun 2026-10-25 02:30 CEST", "Mon 2026-10-26 02:30 CET"]
+        );
+        // Begun late, in the second pass of the hour: the first pass is not due again.
+        assert_eq!(
+            times("30 2 * * *", "Europe/Berlin", "2026-10-25T02:10:00+01:00", 1),
+            ["Mon 2026-10-26 02:30 CET"]
+        );
+        assert_eq!(
+            times("*/30 2 * * *", "Europe/Berlin", "2026-10-25T00:00:00+02:00", 3),
+            ["Sun 2026-10-25 02:00 CEST", "Sun 2026-10-25 02:30 CEST", "Mon 2026-10-26 02:00 CET"]
+        );
+    }
+
+    #[test]
+    fn each_zone_has_its_own_night() {
+        let after = "2026-01-02T00:00:00Z";
+        assert_eq!(times("30 2 * * *", "Asia/Tokyo", after, 1), ["Sat 2026-01-03 02:30 JST"]);
+        assert_eq!(times("30 2 * * *", "UTC", after, 1), ["Fri 2026-01-02 02:30 UTC"]);
+        let wall = Zone::of("Asia/Tokyo").unwrap().on_the_wall(at(after)).unwrap();
+        assert_eq!((wall.weekday, wall.minute), (4, 9 * 60));
     }
 }

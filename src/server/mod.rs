@@ -4,6 +4,7 @@
 
 mod admin;
 mod host;
+mod kept;
 pub mod listen;
 pub mod log;
 mod notify;

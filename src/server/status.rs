@@ -1,5 +1,6 @@
 //! Status: is it alive, is it ready, how busy is it. Nothing secret is said.
 
+use super::kept::Kept;
 use super::tls::Tls;
 use crate::guard::client::Client;
 use crate::kernel::access::{Door, InstanceKeep, InstanceView, Job, Permission};
@@ -56,6 +57,7 @@ pub struct Status {
     certificate_ends: IntGauge,
     certificate_left: IntGauge,
     alarms: IntGaugeVec,
+    kept: Kept,
     tls: Option<Arc<Tls>>,
     token: Option<[u8; 32]>,
 }
@@ -72,8 +74,10 @@ impl Status {
         let left = "testkeep_certificate_expires_seconds";
         let alarms = Opts::new("testkeep_alarms", "Alarms that are not over, by kind.");
         let build = || -> prometheus::Result<Status> {
+            let registry = Registry::new();
             let status = Status {
-                registry: Registry::new(),
+                kept: Kept::new(&registry)?,
+                registry,
                 requests: IntCounterVec::new(requests, &["method", "route", "class"])?,
                 seconds: HistogramVec::new(seconds, &["route"])?,
                 requests_under_way: IntGauge::new(under_way, "Requests begun and not yet answered.")?,
@@ -221,6 +225,7 @@ async fn metrics(request: HttpRequest, status: Data<Status>, door: Data<Door>) -
             .hint("Set `metrics_token_file` and send the token as `Authorization: Bearer …`."));
     }
     let raised = door.job(&WATCH).gate::<InstanceView>(()).read(|tx| alarms::open(tx)).await?;
+    status.kept.refresh(&door).await?;
     Ok(plain(HttpResponse::Ok(), status.text(&raised)?))
 }
 

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::app::House;
-use crate::keeping::backups::{self, Backup, Plan};
+use crate::keeping::backups::{self, Backup};
 use crate::keeping::certificates::Standing;
 use crate::kernel::access::{AuditView, BackupView, Claim, InstanceView};
 use crate::kernel::audit::{self, Filter, Verdict};
@@ -33,8 +33,8 @@ pub async fn checks(house: &House, options: &Options, is_quick: bool, checks: &m
     add("clock", clock(house).await);
     add("evidence", evidence(house).await);
     add("backups", newest_backup(house).await);
-    add("backups", target(house).await);
     add("renewal", renewal(house, options).await);
+    super::targets::checks(house, &mut add).await;
 }
 
 /// The certificate that the server takes from the database, if it does.
@@ -162,23 +162,5 @@ async fn newest_backup(house: &House) -> Result<Check> {
             Check::warn("backups", said, "Make another one, and choose a schedule under Instance → Backups.")
         }
         false => Check::ok("backups", said),
-    })
-}
-
-async fn target(house: &House) -> Result<Check> {
-    let plan = house.shell.operator().gate::<BackupView>(()).read(|tx| Plan::get(tx)).await?;
-    let shown = plan.folder.display();
-    Ok(match (plan.has_folder(), plan.folder.is_dir()) {
-        (false, _) => Check::warn(
-            "backups",
-            "No folder is chosen, so none are made by schedule.",
-            "Choose one under Instance → Backups.",
-        ),
-        (true, true) => {
-            Check::ok("backups", format!("{shown} can be reached; the schedule is {}.", plan.schedule))
-        }
-        (true, false) => {
-            Check::bad("backups", format!("{shown} is not there."), "See that its disk is mounted.")
-        }
     })
 }

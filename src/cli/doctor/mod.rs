@@ -2,6 +2,7 @@
 
 mod inside;
 mod outside;
+mod targets;
 
 use super::output::{Output, table};
 use super::unlock;

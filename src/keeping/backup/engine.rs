@@ -4,6 +4,7 @@
 //! stands before every job that writes. Nothing here restores; on a damaged repository that code
 //! may panic, so it lives in a process of its own.
 
+use super::keep::Keep;
 use super::manifest::ROOT;
 use super::reader::Ledger;
 use super::receipt::{Chain, Identity, Receipt};
@@ -18,8 +19,8 @@ use ed25519_dalek::SigningKey;
 use jiff::tz::TimeZone;
 use rustic_core::repofile::{MasterKey, SnapshotFile};
 use rustic_core::{
-    BackupOptions, ConfigOptions, Credentials, KeepOptions, KeyOptions, OpenStatus, ParentOptions,
-    PruneOptions, Repository, RepositoryBackends, RepositoryOptions, SnapshotOptions,
+    BackupOptions, ConfigOptions, Credentials, KeyOptions, OpenStatus, ParentOptions, PruneOptions,
+    RepairIndexOptions, Repository, RepositoryBackends, RepositoryOptions, SnapshotOptions,
 };
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
@@ -50,19 +51,6 @@ pub struct Engine {
     /// Keys that took the place of that of the identity, the newest last.
     successors: Vec<SigningKey>,
     receipts: PathBuf,
-}
-
-/// How many backups stay: the newest, and one for each of the last days, weeks and months.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Keep {
-    /// The newest ones, however close together.
-    pub last: u32,
-    /// Days with a backup.
-    pub daily: u32,
-    /// Weeks with a backup.
-    pub weekly: u32,
-    /// Months with a backup.
-    pub monthly: u32,
 }
 
 /// A snapshot and whether it is proven.
@@ -140,8 +128,14 @@ impl Engine {
     /// Backs up, proves and signs. An error means that nothing of the run is kept as a backup.
     pub fn backup(&self, parts: Parts<'_>, ledger: &Arc<Ledger>) -> Result<Receipt> {
         let (_turn, start) = (self.turn()?, now());
-        let repo = self.open_ours(ledger)?.to_indexed_ids().map_err(reported)?;
+        let repo = self.open_ours(ledger)?;
         self.target.storage().sweep()?;
+        let unfinished = Unfinished::begin(&self.receipts)?;
+        if unfinished.was_cut {
+            // What the cut run stored stands in no index, and so would be stored again.
+            repo.repair_index(&RepairIndexOptions::default(), false).map_err(reported)?;
+        }
+        let repo = repo.to_indexed_ids().map_err(reported)?;
         let mut chain = self.chain()?;
         let source = Source::of(parts, &self.identity.instance, ledger)?;
         let snapshot =
@@ -177,6 +171,7 @@ impl Engine {
         let keys: Vec<SigningKey> =
             [&self.identity.signing].into_iter().chain(&self.successors).cloned().collect();
         let receipt = chain.append(receipt, self.target.storage(), &keys)?;
+        unfinished.end()?;
         let (number, bytes, added) = (receipt.number, receipt.bytes, receipt.bytes_added);
         let elapsed_ms = (now() - start).get_milliseconds();
         info!(receipt = number, bytes, bytes_added = added, elapsed_ms, "made backup {number}");
@@ -209,10 +204,10 @@ impl Engine {
         Ok(found.into_iter().map(listed).collect())
     }
 
-    /// Deletes backups outside `keep`, and our own snapshots without a receipt; answers how many.
+    /// Deletes backups outside `keep`, and our own snapshots without a receipt; answers which.
     /// Frees no space, see `prune`. Refuses when no proven backup would stay: with all receipts
     /// lost, every snapshot looks unproven.
-    pub fn forget(&self, keep: &Keep) -> Result<usize> {
+    pub fn forget(&self, keep: &Keep) -> Result<Vec<String>> {
         let _turn = self.turn()?;
         let (chain, repo) = (self.chain()?, self.open_ours(&Arc::default())?);
         let found = repo.get_all_snapshots().map_err(reported)?;
@@ -228,7 +223,7 @@ impl Engine {
         let ids: Vec<_> = old.chain(stray.into_iter().filter(own).map(|stray| stray.id)).collect();
         repo.delete_snapshots(&ids).map_err(reported)?;
         info!(snapshots = ids.len(), "deleted old backups");
-        Ok(ids.len())
+        Ok(ids.iter().map(|id| id.to_hex().to_string()).collect())
     }
 
     /// Marks packs that nobody needs; a later run deletes those marked 23 hours ago or longer. A
@@ -294,36 +289,47 @@ impl Engine {
 
     /// Keeps other jobs out, those of other processes too.
     pub(super) fn turn(&self) -> Result<Turn> {
-        let unusable = || {
-            Error::busy(format!("The folder {} could not be written.", self.receipts.display()))
-                .hint("Look at its permissions and at the free space.")
-        };
-        durable::create_folder(&self.receipts)?;
-        let file = File::create(self.receipts.join("lock")).say(unusable)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Turn(file)),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::busy("Another backup job is at work on this instance.")
-                    .hint("Wait until it has finished."))
-            }
-            Err(TryLockError::Error(cause)) => Err(unusable().because(cause)),
-        }
+        take_turn(&self.receipts)?.ok_or_else(|| {
+            Error::busy("Another backup job is at work on this target.").hint("Wait until it has finished.")
+        })
     }
 }
 
-impl Keep {
-    fn options(&self) -> KeepOptions {
-        let some = |count: u32| (count > 0).then(|| i32::try_from(count).unwrap_or(i32::MAX));
-        let mut options = KeepOptions::default();
-        options.keep_last = some(self.last);
-        options.keep_daily = some(self.daily);
-        options.keep_weekly = some(self.weekly);
-        options.keep_monthly = some(self.monthly);
-        // Without any rule the engine refuses to judge; keeping none is refused by us, and says so.
-        if [self.last, self.daily, self.weekly, self.monthly] == [0; 4] {
-            options.keep_last = Some(0);
-        }
-        options
+/// Whether a job works on the repository with these receipts, in whatever process.
+pub fn is_at_work(receipts: &Path) -> Result<bool> {
+    take_turn(receipts).map(|turn| turn.is_none())
+}
+
+fn take_turn(receipts: &Path) -> Result<Option<Turn>> {
+    let unusable = || {
+        Error::busy(format!("The folder {} could not be written.", receipts.display()))
+            .hint("Look at its permissions and at the free space.")
+    };
+    durable::create_folder(receipts)?;
+    let file = File::create(receipts.join("lock")).say(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Turn(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(cause)) => Err(unusable().because(cause)),
+    }
+}
+
+/// A mark beside our own receipts that a run is under way; one that was cut leaves it behind.
+struct Unfinished {
+    mark: PathBuf,
+    was_cut: bool,
+}
+
+impl Unfinished {
+    fn begin(receipts: &Path) -> Result<Unfinished> {
+        let mark = receipts.join("unfinished");
+        let was_cut = mark.exists();
+        durable::replace(&mark, b"")?;
+        Ok(Unfinished { mark, was_cut })
+    }
+
+    fn end(self) -> Result<()> {
+        std::fs::remove_file(&self.mark).map_err(|cause| durable::trouble("remove", &self.mark, cause))
     }
 }
 

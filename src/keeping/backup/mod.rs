@@ -9,6 +9,7 @@
 
 pub mod engine;
 pub mod files;
+pub mod keep;
 pub mod manifest;
 pub mod prove;
 pub mod reader;
@@ -20,7 +21,8 @@ pub mod storage;
 pub mod target;
 pub mod verify;
 
-pub use engine::{Engine, Keep, Listed};
+pub use engine::{Engine, Listed};
+pub use keep::Keep;
 pub use reader::Ledger;
 pub use receipt::{Chain, Identity, Receipt};
 pub use scratch::{Bench, Scratch};

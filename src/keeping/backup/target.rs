@@ -34,7 +34,7 @@ impl Target {
     }
 
     /// The same storage, refusing every call once this ledger is cancelled.
-    pub(super) fn with_ledger(&self, ledger: &Arc<Ledger>) -> Target {
+    pub fn with_ledger(&self, ledger: &Arc<Ledger>) -> Target {
         let storage = self.storage.with_ledger(ledger).unwrap_or_else(|| Arc::clone(&self.storage));
         Target { storage, ledger: Arc::clone(ledger) }
     }

@@ -4,6 +4,7 @@
 
 use super::engine::Engine;
 use super::manifest::{Manifest, ROOT, sha256};
+use super::reader::Ledger;
 use super::receipt::Receipt;
 use super::restore::Found;
 use super::{caught, reported};
@@ -59,8 +60,12 @@ impl Totals {
 impl Engine {
     /// Reads every pack and compares every hash.
     pub fn check(&self) -> Result<Findings> {
+        self.check_with(&Arc::default())
+    }
+
+    fn check_with(&self, ledger: &Arc<Ledger>) -> Result<Findings> {
         let _turn = self.turn()?;
-        check(&self.open_ours(&Arc::default())?)
+        check(&self.open_ours(ledger)?)
     }
 
     /// The manifest of a backup, read back from its target.
@@ -71,9 +76,15 @@ impl Engine {
     /// Reads back everything: all packs, the chain of receipts, and whether the newest backup is
     /// there as it was signed. A target that was set back to an older state lacks it.
     pub fn verify_latest(&self) -> Result<Proof> {
+        self.verify_latest_with(&Arc::default())
+    }
+
+    /// The same, given up when somebody cancels the ledger.
+    pub fn verify_latest_with(&self, ledger: &Arc<Ledger>) -> Result<Proof> {
         let chain = self.chain()?;
         let receipt = chain.newest()?.clone();
-        let mut findings = self.check().unwrap_or_else(|error| Findings::of(&error));
+        let mut findings = self.check_with(ledger).unwrap_or_else(|error| Findings::of(&error));
+        ledger.go_on()?;
         for number in &chain.lost_at_target {
             findings.warnings.push(format!("The target has lost its copy of receipt {number}."));
         }

@@ -1,57 +1,77 @@
 //! Backups over JSON.
 
-use super::{Backup, Cause, Desk, Health, Plan};
-use crate::keeping::backup::Keep;
-use crate::kernel::access::{BackupRun, BackupView, Gate, Read, Tx};
+use super::{Backup, Desk, Health, Progress, Step, pages};
+use crate::kernel::access::{BackupRun, BackupView, Gate, Read};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::schedule;
-use crate::web::respond::{Accepted, Json};
+use crate::kernel::id::TargetId;
+use crate::web::respond::{Accepted, Body, Json, parsed};
 use crate::web::routes::{Route, get, post};
+use actix_web::HttpResponse;
 use actix_web::web::Data;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![get("/api/v1/backups", index), post("/api/v1/backups", start)]
+    vec![get("/api/v1/backups", index), post("/api/v1/backups", start), post("/api/v1/backups/stop", stop)]
 }
 
 /// The part of the API description that this slice answers for.
 #[derive(OpenApi)]
-#[openapi(paths(index, start))]
+#[openapi(paths(index, start, stop))]
 pub struct Api;
 
-/// The newest backups first, with the plan by which they are made.
+/// The newest backups first, with what runs now.
 #[utoipa::path(get, path = "/api/v1/backups", tag = "backups", responses((status = 200, body = BackupsWire)))]
-async fn index(gate: Gate<BackupView>) -> Result<Json<BackupsWire>> {
+async fn index(gate: Gate<BackupView>, desk: Data<Desk>) -> Result<Json<BackupsWire>> {
+    let running = desk.progress().into_iter().map(RunningWire::from).collect();
     let read = gate.read(|tx: Read<'_, BackupView>| {
-        let (plan, health) = (Plan::get(tx)?, Health::now(tx)?);
-        let next = if plan.schedule.is_empty() { None } else { schedule::next(&plan.schedule, tx.now())? };
-        let Keep { last, daily, weekly, monthly } = plan.keep;
-        let folder = Some(plan.folder.display().to_string()).filter(|folder| !folder.is_empty());
-        let next_at = next.filter(|_| folder.is_some()).map(|at| at.0);
+        let health = Health::now(tx)?;
         let backups = super::list(tx)?.into_iter().map(BackupWire::from).collect();
-        let plan = PlanWire { folder, schedule: plan.schedule, next_at, last, daily, weekly, monthly };
-        Ok(BackupsWire { state: health.word, sentence: health.sentence, plan, backups })
+        Ok(BackupsWire { state: health.word, sentence: health.sentence, running, backups })
     });
     Ok(Json(read.await?))
 }
 
-/// Begins a backup into the folder of the plan and answers at once; the list tells how it went.
-#[utoipa::path(post, path = "/api/v1/backups", tag = "backups",
-    responses((status = 202, body = StartedWire, description = "It is being made."),
-              (status = 409, description = "No folder is chosen, or a backup is being made already.")))]
-async fn start(gate: Gate<BackupRun>, desk: Data<Desk>) -> Result<Accepted<StartedWire>> {
-    let plan = gate.read(|tx| Plan::get(tx)).await?;
-    if !plan.has_folder() {
-        return Err(no_folder());
-    }
-    let id = desk.into_inner().begin(gate, Cause::Person, plan.folder).await?;
-    Ok(Accepted(StartedWire { id: id.0, state: "running" }))
+/// Begins backups and answers at once; the list tells how they went. Without a body, one to every target that is
+/// on, one after the other.
+#[utoipa::path(post, path = "/api/v1/backups", tag = "backups", request_body = Option<StartWire>,
+    responses((status = 202, body = StartedWire, description = "They are being made."),
+              (status = 409, description = "No target is set up, or a backup to it is being made already.")))]
+async fn start(gate: Gate<BackupRun>, desk: Data<Desk>, Body(body): Body) -> Result<Accepted<StartedWire>> {
+    let asked = if body.is_empty() { StartWire::default() } else { parsed::<StartWire>(&body)? };
+    let begun = pages::begin(&gate, &desk.into_inner(), asked.target.map(TargetId)).await?;
+    let ids: Vec<i64> = begun.into_iter().map(|id| id.0).collect();
+    Ok(Accepted(StartedWire { id: ids.first().copied().unwrap_or(0), ids, state: "running" }))
 }
 
-/// What is said where no target is chosen.
+/// Stops what runs and waits: all of it, or what goes to one target. What is stored already is used by the next one.
+#[utoipa::path(post, path = "/api/v1/backups/stop", tag = "backups", request_body = Option<StartWire>,
+    responses((status = 204, description = "It stops."), (status = 409, description = "None runs.")))]
+async fn stop(gate: Gate<BackupRun>, desk: Data<Desk>, Body(body): Body) -> Result<HttpResponse> {
+    let asked = if body.is_empty() { StartWire::default() } else { parsed::<StartWire>(&body)? };
+    gate.admit().await?;
+    let is_any =
+        desk.progress().iter().any(|at| asked.target.is_none() || at.target.map(|id| id.0) == asked.target);
+    if !is_any {
+        return Err(Error::conflict("No backup is being made here."));
+    }
+    gate.write(|tx| tx.audited(super::STOPPED.alone(), ())).await?;
+    desk.cancel(asked.target.map(TargetId));
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What is said where no target is set up.
 pub fn no_folder() -> Error {
-    Error::conflict("No folder is chosen for backups.").hint("Choose one on the page of backups.")
+    Error::conflict("No target is set up for backups.").hint("Add one on the page of backups.")
+}
+
+#[derive(Deserialize, ToSchema, Default)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StartBackup)]
+struct StartWire {
+    /// Number of the target; all that are on without it.
+    #[serde(default)]
+    target: Option<i64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -62,40 +82,50 @@ struct BackupsWire {
     state: &'static str,
     /// The same with what to do.
     sentence: String,
-    plan: PlanWire,
+    /// What runs or waits, oldest first.
+    running: Vec<RunningWire>,
     backups: Vec<BackupWire>,
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = BackupPlan)]
-struct PlanWire {
-    /// Where backups go; `null` while no folder is chosen.
-    folder: Option<String>,
-    /// Cron expression of five fields in the zone of the server; empty for none.
-    #[schema(example = "30 2 * * *")]
-    schedule: String,
-    /// When the next one is due, in milliseconds since 1970 in UTC.
-    next_at: Option<i64>,
-    /// How many of the newest stay.
-    last: u32,
-    /// For how many days one stays.
-    daily: u32,
-    /// For how many weeks one stays.
-    weekly: u32,
-    /// For how many months one stays.
-    monthly: u32,
+#[schema(as = RunningBackup)]
+struct RunningWire {
+    /// Number of the target, if it is one of the instance.
+    target_id: Option<i64>,
+    name: String,
+    /// `waiting`, `writing` or `reading`.
+    step: &'static str,
+    bytes_done: u64,
+    /// 0 while they are being counted.
+    bytes_total: u64,
+}
+
+impl From<Progress> for RunningWire {
+    fn from(at: Progress) -> RunningWire {
+        let step = match at.step {
+            Step::Waiting => "waiting",
+            Step::Writing => "writing",
+            Step::Reading => "reading",
+        };
+        let target_id = at.target.map(|id| id.0);
+        RunningWire { target_id, name: at.name, step, bytes_done: at.done, bytes_total: at.total }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Backup)]
-struct BackupWire {
+pub(super) struct BackupWire {
     id: i64,
     /// `schedule`, `person` or `command`.
     cause: String,
-    /// Folder it went to.
+    /// Address of the place it went to.
     target: String,
+    /// Number of the target, if it was one of the instance.
+    target_id: Option<i64>,
     /// `running`, `good` or `failed`.
     state: String,
+    /// Whether it ended because somebody stopped it.
+    stopped: bool,
     /// Milliseconds since 1970 in UTC.
     started_at: i64,
     /// Milliseconds since 1970 in UTC.
@@ -105,10 +135,12 @@ struct BackupWire {
     files: Option<i64>,
     /// Before compression.
     bytes: Option<i64>,
-    /// What it added to the folder.
+    /// What it added to the target.
     bytes_added: Option<i64>,
     /// When it was last read back without an error, in milliseconds since 1970 in UTC.
     verified_at: Option<i64>,
+    /// When its retention took it away, in milliseconds since 1970 in UTC.
+    gone_at: Option<i64>,
     /// Why it failed.
     message: Option<String>,
 }
@@ -116,7 +148,10 @@ struct BackupWire {
 #[derive(Serialize, ToSchema)]
 #[schema(as = StartedBackup)]
 struct StartedWire {
+    /// The first of them.
     id: i64,
+    /// All of them, in the order in which they are made.
+    ids: Vec<i64>,
     state: &'static str,
 }
 
@@ -126,7 +161,9 @@ impl From<Backup> for BackupWire {
             id: backup.id.0,
             cause: backup.cause,
             target: backup.target,
+            target_id: backup.target_id.map(|id| id.0),
             state: backup.state,
+            stopped: backup.was_stopped,
             started_at: backup.started_at.0,
             finished_at: backup.finished_at.map(|at| at.0),
             receipt: backup.receipt,
@@ -134,6 +171,7 @@ impl From<Backup> for BackupWire {
             bytes: backup.bytes,
             bytes_added: backup.bytes_added,
             verified_at: backup.verified_at.map(|at| at.0),
+            gone_at: backup.gone_at.map(|at| at.0),
             message: backup.message,
         }
     }

@@ -1,20 +1,23 @@
-//! The desk where backups are made: one at a time, with progress that a page and a command can show.
+//! The desk where backups are made: one after the other, with progress that a page and a command can show.
+//!
+//! Each backup holds the database still for itself and lets go before it is read back. One pin for several
+//! targets would save a read of the disk, and would let the log grow for as long as the slowest of them takes.
 
 use super::schedule::MAKER;
-use super::{Cause, Plan};
-use crate::keeping::backup::{Bench, Engine, Identity, Keep, Ledger, Parts, Proof, Receipt, Target};
-use crate::kernel::access::{BackupRun, Gate, Pin};
-use crate::kernel::error::{Error, Result};
-use crate::kernel::id::BackupId;
+use super::{Cause, work};
+use crate::keeping::backup::{Bench, Engine, Identity, Ledger, Proof, Receipt, Target, receipt};
+use crate::keeping::targets::{self, Goal};
+use crate::kernel::access::{BackupRun, Gate};
+use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::id::{BackupId, TargetId};
 use crate::kernel::instance::Instance;
 use crate::kernel::layout;
 use crate::kernel::limits;
 use ed25519_dalek::SigningKey;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::{sleep, timeout};
 use tracing::{error, warn};
 
@@ -27,24 +30,68 @@ pub struct Desk {
     pub instance: Arc<Instance>,
     /// Where backups are brought back to be looked at.
     pub bench: Arc<Bench>,
-    current: Current,
+    orders: Orders,
+    /// Whose turn it is: in the order in which they came.
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// Where work goes on when whoever asked for it has left.
     pub(super) runtime: Handle,
 }
 
-/// The backup that runs now, if one does.
-type Current = Arc<Mutex<Option<Arc<Ledger>>>>;
+/// The backups that run or wait, oldest first.
+type Orders = Arc<Mutex<Vec<Arc<Order>>>>;
 
-/// The right to make the one backup of this moment; passes on when it is dropped.
-pub struct Turn {
-    current: Current,
-    ledger: Arc<Ledger>,
+/// Keeps backups from beginning until it is dropped.
+pub struct Turn(#[expect(dead_code, reason = "dropping it gives the turn back")] OwnedMutexGuard<()>);
+
+/// A backup that runs or waits for its turn.
+pub(super) struct Order {
+    pub place: String,
+    pub name: String,
+    pub target: Option<TargetId>,
+    pub ledger: Arc<Ledger>,
+    pub is_begun: AtomicBool,
+    pub is_written: AtomicBool,
 }
 
-impl Drop for Turn {
+/// The place of one backup in the queue; it leaves when this is dropped.
+struct Ticket {
+    orders: Orders,
+    order: Arc<Order>,
+}
+
+impl Drop for Ticket {
     fn drop(&mut self) {
-        *self.current.lock().expect("nobody panics while holding it") = None;
+        self.orders
+            .lock()
+            .expect("nobody panics while holding it")
+            .retain(|order| !Arc::ptr_eq(order, &self.order));
     }
+}
+
+/// How far a backup is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The target it goes to, if it is one of the instance.
+    pub target: Option<TargetId>,
+    /// What people call that.
+    pub name: String,
+    /// What is being done.
+    pub step: Step,
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes in all; 0 while they are being counted.
+    pub total: u64,
+}
+
+/// What is being done for a backup.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Another one is made first.
+    Waiting,
+    /// It is counted and written.
+    Writing,
+    /// It is read back.
+    Reading,
 }
 
 /// A backup that was made.
@@ -73,28 +120,32 @@ impl Made {
 impl Desk {
     /// A desk for this instance. What is begun at it goes on in the runtime that this is called in.
     pub fn new(instance: Arc<Instance>) -> Desk {
-        Desk { instance, bench: Arc::default(), current: Current::default(), runtime: Handle::current() }
+        let turn = Arc::default();
+        Desk { instance, bench: Arc::default(), orders: Orders::default(), turn, runtime: Handle::current() }
     }
 
-    /// Bytes done and bytes in all of the backup that runs now.
-    pub fn progress(&self) -> Option<(u64, u64)> {
-        let current = self.current.lock().expect("nobody panics while holding it");
-        current.as_ref().map(|ledger| (ledger.bytes_done.load(Relaxed), ledger.bytes_total.load(Relaxed)))
+    fn orders(&self) -> MutexGuard<'_, Vec<Arc<Order>>> {
+        self.orders.lock().expect("nobody panics while holding it")
     }
 
-    /// Stops the backup that runs now, if one does.
-    pub fn cancel(&self) {
-        if let Some(ledger) = &*self.current.lock().expect("nobody panics while holding it") {
-            ledger.cancel();
-        }
+    /// The backups that run or wait, oldest first.
+    pub fn progress(&self) -> Vec<Progress> {
+        self.orders().iter().map(|order| order.progress()).collect()
     }
 
-    /// Stops the backup that runs now and waits until it has, but not for ever.
+    /// Stops the backups to this target, or all without one. Answers whether there was any.
+    pub fn cancel(&self, target: Option<TargetId>) -> bool {
+        let orders = self.orders();
+        let asked = orders.iter().filter(|order| target.is_none() || order.target == target);
+        asked.map(|order| order.ledger.cancel()).count() > 0
+    }
+
+    /// Stops all that runs and waits until it has, but not for ever.
     pub async fn close(&self) {
-        self.cancel();
+        self.cancel(None);
         self.bench.stop();
         let stopped = async {
-            while self.progress().is_some() || self.bench.progress().is_some() {
+            while !self.orders().is_empty() || self.bench.progress().is_some() {
                 sleep(limits::STOP_LOOK_EVERY).await;
             }
         };
@@ -104,188 +155,186 @@ impl Desk {
         self.bench.clear();
     }
 
-    /// Makes a backup in a folder, reads it back and records it. One at a time.
-    pub async fn make(&self, gate: &Gate<BackupRun>, cause: Cause, folder: &Path) -> Result<Made> {
-        let turn = self.take_turn()?;
-        let id = noted(gate, cause, folder).await?;
-        self.carry_out(gate, id, folder, &turn.ledger).await
+    /// Makes a backup, reads it back and records it, once those before it are done.
+    pub async fn make(&self, gate: &Gate<BackupRun>, cause: Cause, goal: Goal) -> Result<Made> {
+        let ticket = self.take_ticket(&goal)?;
+        let id = self.noted(gate, cause, &goal).await?;
+        self.carry_out(gate, id, cause, &goal, &ticket.order).await
     }
 
     /// Begins a backup and leaves it to itself: its record tells how it went.
-    pub async fn begin(
-        self: Arc<Self>,
-        gate: Gate<BackupRun>,
-        cause: Cause,
-        folder: PathBuf,
-    ) -> Result<BackupId> {
-        let turn = self.take_turn()?;
-        let id = noted(&gate, cause, &folder).await?;
+    pub async fn begin(self: Arc<Self>, gate: Gate<BackupRun>, cause: Cause, goal: Goal) -> Result<BackupId> {
+        let ticket = self.take_ticket(&goal)?;
+        let id = self.noted(&gate, cause, &goal).await?;
         self.runtime.clone().spawn(async move {
-            if let Err(reason) = self.carry_out(&gate, id, &folder, &turn.ledger).await {
+            if let Err(reason) = self.carry_out(&gate, id, cause, &goal, &ticket.order).await {
                 error!(backup = id.0, ?reason, "backup {} failed", id.0);
             }
-            drop(turn);
+            drop(ticket);
         });
         Ok(id)
     }
 
-    /// Keeps backups from beginning until what it gives is dropped.
+    /// Keeps backups from beginning until what it gives is dropped; those that are asked for meanwhile wait.
     ///
     /// Errors: `Conflict` while one is being made.
     pub fn pause(&self) -> Result<Turn> {
-        self.take_turn()
+        Arc::clone(&self.turn).try_lock_owned().map(Turn).map_err(|_| {
+            Error::conflict("A backup is being made already.").hint("Wait until it is done, or stop it.")
+        })
     }
 
-    fn take_turn(&self) -> Result<Turn> {
-        let mut current = self.current.lock().expect("nobody panics while holding it");
-        if current.is_some() {
-            return Err(
-                Error::conflict("A backup is being made already.").hint("Wait until it is done, or stop it.")
-            );
+    fn take_ticket(&self, goal: &Goal) -> Result<Ticket> {
+        let mut orders = self.orders();
+        let place = goal.place.to_string();
+        if orders.iter().any(|order| order.place == place) {
+            return Err(Error::conflict(format!("A backup to “{}” is being made already.", goal.name))
+                .hint("Wait until it is done, or stop it."));
         }
-        let ledger = Arc::<Ledger>::default();
-        *current = Some(Arc::clone(&ledger));
-        Ok(Turn { current: Arc::clone(&self.current), ledger })
+        let order = Arc::new(Order {
+            place,
+            name: goal.name.clone(),
+            target: goal.id,
+            ledger: Arc::default(),
+            is_begun: AtomicBool::new(false),
+            is_written: AtomicBool::new(false),
+        });
+        orders.push(Arc::clone(&order));
+        Ok(Ticket { orders: Arc::clone(&self.orders), order })
+    }
+
+    /// Writes the record of a backup that begins or waits.
+    async fn noted(&self, gate: &Gate<BackupRun>, cause: Cause, goal: &Goal) -> Result<BackupId> {
+        work::refuse_busy(goal.receipts(&self.instance.data)).await?;
+        let (place, target) = (goal.place.to_string(), goal.id);
+        gate.write(move |tx| super::start(tx, cause, target, place)).await
     }
 
     async fn carry_out(
         &self,
         gate: &Gate<BackupRun>,
         id: BackupId,
-        folder: &Path,
-        ledger: &Arc<Ledger>,
+        cause: Cause,
+        goal: &Goal,
+        order: &Arc<Order>,
     ) -> Result<Made> {
-        match self.work(gate, folder, ledger).await {
+        let _turn = self.turn.lock().await;
+        order.is_begun.store(true, Relaxed);
+        // Whoever asked for it may have signed out meanwhile; a failure is recorded all the same.
+        let own = self.instance.door.job(&MAKER).gate::<BackupRun>(());
+        let worked = match own.write(move |tx| super::begin(tx, id)).await {
+            Ok(()) => self.work(gate, goal, order).await,
+            Err(reason) => Err(reason),
+        };
+        match worked {
             Ok(made) => {
-                let own = made.clone();
-                if gate.write(move |tx| super::finish(tx, id, own)).await.is_err() {
-                    // Whoever asked for it may have signed out meanwhile; the backup is there all the same.
-                    let (gate, own) = (self.instance.door.job(&MAKER).gate::<BackupRun>(()), made.clone());
-                    gate.write(move |tx| super::finish(tx, id, own)).await?;
-                }
+                let (kept, target) = (made.clone(), goal.id);
+                own.write(move |tx| super::finish(tx, id, target, kept)).await?;
                 Ok(made)
             }
             Err(reason) => {
-                let said = reason.sentence().to_owned();
-                let gate = self.instance.door.job(&MAKER).gate::<BackupRun>(());
-                gate.write(move |tx| super::fail(tx, id, &said)).await?;
+                let failure = super::Failure {
+                    is_scheduled: cause == Cause::Schedule,
+                    was_stopped: order.ledger.go_on().is_err(),
+                    said: reason.sentence().to_owned(),
+                };
+                let target = goal.id;
+                own.write(move |tx| super::fail(tx, id, target, &failure)).await?;
                 Err(reason)
             }
         }
     }
 
-    async fn work(&self, gate: &Gate<BackupRun>, folder: &Path, ledger: &Arc<Ledger>) -> Result<Made> {
-        let (instance, engine) = (Arc::clone(&self.instance), self.engine(folder)?);
+    async fn work(&self, gate: &Gate<BackupRun>, goal: &Goal, order: &Arc<Order>) -> Result<Made> {
+        order.ledger.go_on()?;
         let pin = gate.pin().await?;
-        let ledger = Arc::clone(ledger);
-        blocking(move || write_and_read_back(&instance, &engine, pin, &ledger)).await
+        let (instance, goal, order) = (Arc::clone(&self.instance), goal.clone(), Arc::clone(order));
+        let target = goal.id;
+        let written = work::blocking(move || {
+            let engine = engine_of(&instance, &goal, goal.open()?.with_ledger(&order.ledger))?;
+            work::write_and_read_back(&instance, &engine, &goal, pin, &order)
+        });
+        let (made, master) = written.await?;
+        if let (Some(id), Some(master)) = (target, master) {
+            let (gate, instance) =
+                (self.instance.door.job(&MAKER).gate::<BackupRun>(()), Arc::clone(&self.instance));
+            gate.write(move |tx| {
+                targets::keep_master(tx, &instance, id, master.expose())?;
+                Ok(tx.quiet(crate::kernel::audit::Quiet::Unchanged, ()))
+            })
+            .await?;
+        }
+        Ok(made)
     }
 
-    /// Reads the newest backup at a folder back, every byte of it, and notes that.
-    pub async fn verify(&self, gate: &Gate<BackupRun>, folder: &Path) -> Result<Proof> {
-        let engine = self.engine(folder)?;
-        let proof = blocking(move || engine.verify_latest()).await?;
+    /// Reads the newest backup at a place back, every byte of it, and notes that.
+    pub async fn verify(&self, gate: &Gate<BackupRun>, goal: Goal) -> Result<Proof> {
+        let (instance, place) = (Arc::clone(&self.instance), goal.place.to_string());
+        let proof = work::blocking(move || engine(&instance, &goal)?.verify_latest()).await?;
         if proof.findings.errors.is_empty() {
             let receipt = i64::try_from(proof.receipt.number).unwrap_or(i64::MAX);
-            gate.write(move |tx| super::note_verified(tx, receipt)).await?;
+            gate.write(move |tx| super::note_verified(tx, receipt, &place)).await?;
         }
         Ok(proof)
     }
 
     /// Takes away what is past its retention; space is returned by `prune`.
-    pub async fn forget(&self, gate: &Gate<BackupRun>, plan: &Plan) -> Result<usize> {
-        let (engine, keep) = (self.engine(&plan.folder)?, plan.keep);
-        let gone = blocking(move || engine.forget(&keep)).await?;
-        if gone > 0 {
-            let count = i64::try_from(gone).unwrap_or(i64::MAX);
-            gate.write(move |tx| tx.audited(super::PRUNED.alone().count("backups", count), ())).await?;
+    pub async fn forget(&self, gate: &Gate<BackupRun>, goal: Goal) -> Result<usize> {
+        let (Some(keep), Some(target)) = (goal.keep, goal.id) else { return Ok(0) };
+        let instance = Arc::clone(&self.instance);
+        let gone = work::blocking(move || engine(&instance, &goal)?.forget(&keep)).await?;
+        let count = gone.len();
+        if count > 0 {
+            gate.write(move |tx| super::note_gone(tx, target, &gone)).await?;
         }
-        Ok(gone)
+        Ok(count)
     }
 
-    /// Returns the space of what was forgotten.
-    pub async fn prune(&self, folder: &Path) -> Result<()> {
-        let engine = self.engine(folder)?;
-        blocking(move || engine.prune()).await
+    /// Returns the space of what was forgotten. Answers whether there was a repository.
+    pub async fn prune(&self, goal: Goal) -> Result<bool> {
+        let instance = Arc::clone(&self.instance);
+        work::blocking(move || match engine(&instance, &goal)?.prune() {
+            Err(reason) if reason.kind() == Kind::NotFound => Ok(false),
+            pruned => pruned.map(|()| true),
+        })
+        .await
     }
 
-    /// Says why a folder cannot be that of backups.
-    pub fn check_folder(&self, folder: &Path) -> Result<()> {
-        super::schedule::check_folder(folder)?;
-        outside(&self.instance.data, folder).map(drop)
+    /// Whether a backup to this target runs or waits here.
+    pub fn is_at_work(&self, target: TargetId) -> bool {
+        self.orders().iter().any(|order| order.target == Some(target))
     }
+}
 
-    /// Whether a broken disk would take the data and the folder together, as far as the system tells.
-    pub fn is_on_same_disk(&self, folder: &Path) -> bool {
-        let disk =
-            |path: &Path| path.ancestors().find_map(|found| std::fs::metadata(found).ok()).map(|at| at.dev());
-        disk(folder).is_some() && disk(folder) == disk(&self.instance.data)
-    }
-
-    pub(super) fn engine(&self, folder: &Path) -> Result<Engine> {
-        let folder = outside(&self.instance.data, folder)?;
-        let keyring = self.instance.keyring()?;
-        let successors = keyring.backup_signing_successors();
-        let successors = successors.iter().map(|seed| SigningKey::from_bytes(seed.expose())).collect();
-        let identity = Identity {
-            instance: keyring.uuid().to_owned(),
-            host: HOST.to_owned(),
-            signing: SigningKey::from_bytes(keyring.backup_signing().expose()),
+impl Order {
+    fn progress(&self) -> Progress {
+        let step = match (self.is_begun.load(Relaxed), self.is_written.load(Relaxed)) {
+            (false, _) => Step::Waiting,
+            (true, false) => Step::Writing,
+            (true, true) => Step::Reading,
         };
-        Ok(Engine::new(
-            Target::folder(&folder),
-            keyring.backup_password(),
-            keyring.backup_master(),
-            identity,
-            &layout::receipts(&self.instance.data),
-        )
-        .signing_later_with(successors))
+        let (done, total) = (self.ledger.bytes_done.load(Relaxed), self.ledger.bytes_total.load(Relaxed));
+        Progress { target: self.target, name: self.name.clone(), step, done, total }
     }
 }
 
-/// A backup inside the data folder would be lost with it.
-fn outside(data: &Path, folder: &Path) -> Result<PathBuf> {
-    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::internal);
-    let (data, folder) = (absolute(data)?, absolute(folder)?);
-    if folder.starts_with(&data) {
-        return Err(Error::invalid(format!("{} lies inside the data folder.", folder.display())).hint(
-            "Choose a folder outside of it, best on another disk: it must survive what it protects against.",
-        ));
-    }
-    Ok(folder)
+/// The engine at a place. Blocks: keys are read, and receipts of an older layout are brought along.
+pub(super) fn engine(instance: &Instance, goal: &Goal) -> Result<Engine> {
+    engine_of(instance, goal, goal.open()?)
 }
 
-/// Writes the record of a backup that begins.
-async fn noted(gate: &Gate<BackupRun>, cause: Cause, folder: &Path) -> Result<BackupId> {
-    let target = folder.display().to_string();
-    gate.write(move |tx| super::start(tx, cause, target)).await
+fn engine_of(instance: &Instance, goal: &Goal, target: Target) -> Result<Engine> {
+    let home = goal.receipts(&instance.data);
+    receipt::adopt(&layout::receipts(&instance.data), &home, target.storage())?;
+    let keyring = instance.keyring()?;
+    let successors = keyring.backup_signing_successors();
+    let successors = successors.iter().map(|seed| SigningKey::from_bytes(seed.expose())).collect();
+    let identity = Identity {
+        instance: keyring.uuid().to_owned(),
+        host: HOST.to_owned(),
+        signing: SigningKey::from_bytes(keyring.backup_signing().expose()),
+    };
+    let master = goal.master.as_ref().or(keyring.backup_master());
+    let engine = Engine::new(target, keyring.backup_password(), master, identity, &home);
+    Ok(engine.signing_later_with(successors))
 }
-
-fn write_and_read_back(instance: &Instance, engine: &Engine, pin: Pin, ledger: &Arc<Ledger>) -> Result<Made> {
-    let master = engine.init_if_absent()?;
-    if instance.keyring()?.backup_master().is_none() {
-        instance.change_keyring(|keyring| {
-            keyring.put_backup_master(master.expose());
-            Ok(())
-        })?;
-    }
-    let (blobs, keyring) = (layout::blobs(&instance.data), layout::keyring(&instance.data));
-    let receipt = engine.backup(Parts { pin: &pin, blobs: &blobs, keyring: &keyring }, ledger)?;
-    // Writers need not wait for the reading back.
-    drop(pin);
-    let proof = engine.verify_latest()?;
-    if let Some(error) = proof.findings.errors.first() {
-        return Err(Error::internal(error.clone()).hint(
-            "The backup was written but could not be read back. Look at the health of the target's disk.",
-        ));
-    }
-    Ok(Made { receipt, is_verified: true, warnings: proof.findings.warnings })
-}
-
-/// The engine blocks: it works on a thread of its own.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(Error::internal(panic)))
-}
-
-/// The retention of a plan that keeps everything that counts.
-pub(super) const KEEP_DEFAULT: Keep = Keep { last: 3, daily: 14, weekly: 8, monthly: 12 };

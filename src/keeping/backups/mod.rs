@@ -7,21 +7,33 @@ mod api;
 mod desk;
 mod health;
 mod pages;
+mod probe;
 mod reading;
 mod schedule;
 mod sql;
+mod targets_api;
+mod targets_form;
+mod targets_pages;
+mod watch;
+mod work;
 
 pub use api::{Api, no_folder};
-pub use desk::{Desk, Made};
-pub use health::Health;
-pub use reading::SCRATCH;
-pub use schedule::{BACKUP, KEEP, PLAN, PRUNE, Plan, TARGET};
+pub use desk::{Desk, Made, Progress, Step};
+pub use health::{Health, Standing};
+pub use probe::{Probe, is_off_machine};
+pub use reading::{Plan, SCRATCH};
+pub use schedule::{BACKUP, LOOK, PRUNE};
+pub use sql::Sums;
+pub use targets_api::Api as TargetsApi;
 
-use crate::keeping::backup::Receipt;
+use crate::keeping::backup::keep::would_stay;
+use crate::keeping::backup::{Keep, Receipt};
+use crate::keeping::targets;
 use crate::kernel::access::{BackupRun, BackupView, Read, Tx, Write};
-use crate::kernel::audit::{Audited, Event};
+use crate::kernel::audit::{Audited, Event, Quiet};
 use crate::kernel::error::Result;
-use crate::kernel::id::BackupId;
+use crate::kernel::id::{BackupId, TargetId};
+use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
 use crate::web::routes::Route;
 
@@ -29,6 +41,7 @@ const STARTED: Event = Event::new("backup.started", "A backup was started.");
 const MADE: Event = Event::new("backup.made", "A backup was made, read back and signed.");
 const FAILED: Event = Event::new("backup.failed", "A backup failed; nothing of it counts.");
 const VERIFIED: Event = Event::new("backup.verified", "A backup was read back from its target.");
+/// Written by 0.1.0, which knew one folder; targets have events of their own.
 const PLANNED: Event = Event::new("backup.planned", "Target, schedule or retention of backups were changed.");
 const PRUNED: Event = Event::new("backup.pruned", "Backups past their retention were taken away.");
 
@@ -39,7 +52,10 @@ pub const EVENTS: &[Event] = &[STARTED, MADE, FAILED, STOPPED, VERIFIED, PLANNED
 
 /// Routes of the page and of the API.
 pub fn routes() -> Vec<Route> {
-    pages::routes().into_iter().chain(api::routes()).collect()
+    [pages::routes(), targets_pages::routes(), api::routes(), targets_api::routes()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Why a backup was made.
@@ -71,8 +87,12 @@ pub struct Backup {
     pub id: BackupId,
     /// `schedule`, `person` or `command`.
     pub cause: String,
-    /// Folder it went to.
+    /// Address of the place it went to.
     pub target: String,
+    /// The target that this was, if it was one of the instance.
+    pub target_id: Option<TargetId>,
+    /// What people call that.
+    pub target_name: Option<String>,
     /// `running`, `good` or `failed`.
     pub state: String,
     /// When it began.
@@ -91,6 +111,10 @@ pub struct Backup {
     pub verified_at: Option<Timestamp>,
     /// Why it failed.
     pub message: Option<String>,
+    /// Whether it ended because somebody stopped it.
+    pub was_stopped: bool,
+    /// When its retention took it away from its target.
+    pub gone_at: Option<Timestamp>,
 }
 
 /// The newest records first.
@@ -108,15 +132,81 @@ pub fn newest_good(tx: impl Tx) -> Result<Option<Backup>> {
     sql::newest_good(tx)
 }
 
-fn start(tx: Write<'_, BackupRun>, cause: Cause, target: String) -> Result<Audited<'_, BackupId>> {
+/// What happened at a target in all.
+pub fn sums(tx: impl Tx, target: TargetId) -> Result<Sums> {
+    sql::sums(tx, target)
+}
+
+/// The newest records of one target.
+pub fn history(tx: impl Tx, target: TargetId) -> Result<Vec<Backup>> {
+    sql::newest_of(tx, target, limits::BACKUPS_OF_TARGET_SHOWN)
+}
+
+/// The newest good one at a target.
+pub fn newest_good_of(tx: impl Tx, target: TargetId) -> Result<Option<Backup>> {
+    sql::newest_good_of(tx, target)
+}
+
+/// Good backups that are still at a target, newest first, and whether each would stay under this retention.
+pub fn judged(tx: impl Tx, target: TargetId, keep: &Keep) -> Result<Vec<(Backup, bool)>> {
+    let there = sql::there(tx, target)?;
+    let times: Vec<i64> = there.iter().map(|backup| backup.started_at.0).collect();
+    let stay = would_stay(keep, &times)?;
+    Ok(there.into_iter().zip(stay).collect())
+}
+
+/// How a backup failed.
+struct Failure {
+    is_scheduled: bool,
+    was_stopped: bool,
+    said: String,
+}
+
+fn start(
+    tx: Write<'_, BackupRun>,
+    cause: Cause,
+    target: Option<TargetId>,
+    place: String,
+) -> Result<Audited<'_, BackupId>> {
     // A process that was killed left its record running; it is no backup.
-    sql::fail_abandoned(tx)?;
-    let id = sql::insert(tx, cause.word(), &target)?;
+    settle_abandoned(tx, &place)?;
+    let id = sql::insert(tx, cause.word(), target, &place)?;
+    if let (Cause::Schedule, Some(target)) = (cause, target) {
+        targets::note_tried(tx, target)?;
+    }
     tx.audited(STARTED.of(id), id)
 }
 
-fn finish(tx: Write<'_, BackupRun>, id: BackupId, made: Made) -> Result<Audited<'_, Made>> {
+/// Closes the records of backups to a place where nobody works any more. One by schedule is tried again.
+fn settle_abandoned(tx: Write<'_, BackupRun>, place: &str) -> Result<usize> {
+    let cut = sql::abandoned(tx, place)?;
+    for backup in &cut {
+        let failure = Failure {
+            is_scheduled: backup.cause == Cause::Schedule.word(),
+            was_stopped: false,
+            said: "The program ended in the middle.".into(),
+        };
+        note_failed(tx, backup.id, backup.target_id, &failure)?;
+    }
+    Ok(cut.len())
+}
+
+/// Its turn has come.
+fn begin(tx: Write<'_, BackupRun>, id: BackupId) -> Result<Audited<'_, ()>> {
+    sql::set_begun(tx, id)?;
+    Ok(tx.quiet(Quiet::JobHeartbeat, ()))
+}
+
+fn finish(
+    tx: Write<'_, BackupRun>,
+    id: BackupId,
+    target: Option<TargetId>,
+    made: Made,
+) -> Result<Audited<'_, Made>> {
     sql::finish(tx, id, &made)?;
+    if let Some(target) = target {
+        targets::note_good(tx, target)?;
+    }
     let entry = MADE.of(id).count("receipt", made.receipt_number()).count("bytes", made.bytes());
     tx.audited(entry, made)
 }
@@ -132,12 +222,43 @@ pub fn settle(tx: Write<'_, BackupRun>, receipt: &Receipt) -> Result<()> {
     }
 }
 
-fn fail<'t>(tx: Write<'t, BackupRun>, id: BackupId, message: &str) -> Result<Audited<'t, ()>> {
-    sql::fail(tx, id, message)?;
+fn fail<'t>(
+    tx: Write<'t, BackupRun>,
+    id: BackupId,
+    target: Option<TargetId>,
+    failure: &Failure,
+) -> Result<Audited<'t, ()>> {
+    note_failed(tx, id, target, failure)?;
     tx.audited(FAILED.of(id), ())
 }
 
-fn note_verified(tx: Write<'_, BackupRun>, receipt: i64) -> Result<Audited<'_, ()>> {
-    sql::set_verified(tx, receipt)?;
+fn note_failed(
+    tx: Write<'_, BackupRun>,
+    id: BackupId,
+    target: Option<TargetId>,
+    failure: &Failure,
+) -> Result<()> {
+    sql::fail(tx, id, &failure.said, failure.was_stopped)?;
+    match target {
+        // What somebody stopped is no failure: nobody needs an alarm, and it is not tried again.
+        Some(target) if !failure.was_stopped => {
+            targets::note_failed(tx, target, failure.is_scheduled, &failure.said)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn note_gone<'t>(
+    tx: Write<'t, BackupRun>,
+    target: TargetId,
+    snapshots: &[String],
+) -> Result<Audited<'t, ()>> {
+    snapshots.iter().try_for_each(|snapshot| sql::set_gone(tx, target, snapshot))?;
+    let count = i64::try_from(snapshots.len()).unwrap_or(i64::MAX);
+    tx.audited(PRUNED.of(target).count("backups", count), ())
+}
+
+fn note_verified<'t>(tx: Write<'t, BackupRun>, receipt: i64, place: &str) -> Result<Audited<'t, ()>> {
+    sql::set_verified(tx, receipt, place)?;
     tx.audited(VERIFIED.alone().count("receipt", receipt), ())
 }

@@ -1,17 +1,17 @@
-//! The page of backups: how well the instance is protected, what there is, and the plan.
+//! The page of backups: how well the instance is protected, where backups go, and what there is.
 
-use super::{Backup, Cause, Desk, Health, Plan, api};
-use crate::keeping::backup::Keep;
+use super::health::Standing;
+use super::{Backup, Cause, Desk, Health, Step, probe};
+use crate::keeping::targets::{self, Goal, Regions};
 use crate::kernel::access::{BackupRun, BackupView, Gate, Read, Tx};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::limits;
-use crate::kernel::schedule;
+use crate::kernel::id::TargetId;
 use crate::kernel::time::Timestamp;
 use crate::people;
 use crate::web::filters;
-use crate::web::forms::{Form, Problems};
+use crate::web::forms::Form;
 use crate::web::layout::{At, Frame};
-use crate::web::respond::{Answer, Fragment, Page, Redirect};
+use crate::web::respond::{Fragment, Page, Redirect};
 use crate::web::routes::{Route, get, post};
 use crate::web::visit::Visit;
 use actix_web::web::Data;
@@ -22,14 +22,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The address of the page.
-const PAGE: &str = "/instance/backups";
+pub(super) const PAGE: &str = "/instance/backups";
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         get(PAGE, show),
         post(PAGE, make),
         post("/instance/backups/stop", stop),
-        post("/instance/backups/plan", change_plan),
+        post("/instance/backups/regions", set_regions),
     ]
 }
 
@@ -39,36 +39,71 @@ struct BackupsPage {
     frame: Frame,
     may_run: bool,
     health: Health,
-    plan: Plan,
-    is_on_same_disk: bool,
-    /// The schedule in words.
-    schedule_words: String,
-    next: Vec<Timestamp>,
+    targets: Vec<Line>,
     backups: Vec<Backup>,
     good: Option<Backup>,
-    progress: Option<Progress>,
+    /// What runs or waits, oldest first.
+    running: Vec<Running>,
+    /// The next one by schedule, and where it goes.
+    next: Option<(Timestamp, String)>,
+    leaves_machine: bool,
+    regions: String,
     /// What brings the newest backup back.
-    restore: String,
-    form: PlanForm,
-    problems: Problems,
+    restore: Option<String>,
 }
 
-/// How far the backup is that runs now.
-#[derive(Clone, Copy)]
-struct Progress {
-    done: u64,
-    total: u64,
-    left_ms: Option<u64>,
+/// A target with what the page says beside it.
+struct Line {
+    standing: Standing,
+    is_elsewhere: bool,
+    is_on_same_disk: bool,
 }
 
-#[derive(Deserialize, Clone, Debug)]
-struct PlanForm {
-    folder: String,
-    schedule: String,
-    last: u32,
-    daily: u32,
-    weekly: u32,
-    monthly: u32,
+/// How far a backup is that runs now.
+pub(super) struct Running {
+    pub name: String,
+    pub target: Option<i64>,
+    pub step: Step,
+    pub done: u64,
+    pub total: u64,
+    /// Bytes a second since it began.
+    pub rate: Option<u64>,
+    pub left_ms: Option<u64>,
+}
+
+impl Running {
+    /// What the desk knows, with the time since the record began.
+    pub(super) fn all(tx: impl Tx, desk: &Desk) -> Result<Vec<Running>> {
+        let records = super::sql::newest(tx)?;
+        let began = |target: Option<TargetId>| {
+            let mut own = records.iter().filter(|backup| backup.state == "running");
+            own.find(|backup| backup.target_id == target).map(|backup| backup.started_at)
+        };
+        Ok(desk.progress().into_iter().map(|at| Running::of(at, began, tx.now())).collect())
+    }
+
+    fn of(
+        at: super::Progress,
+        began: impl Fn(Option<TargetId>) -> Option<Timestamp>,
+        now: Timestamp,
+    ) -> Running {
+        let passed_ms = began(at.target).and_then(|began| u64::try_from(now.0 - began.0).ok());
+        let passed_ms = passed_ms.filter(|ms| *ms > 0 && at.done > 0 && at.step == Step::Writing);
+        let scaled = |by: u64, of: u64, to: u64| {
+            u64::try_from(u128::from(by) * u128::from(to) / u128::from(of)).unwrap_or(u64::MAX)
+        };
+        let left_ms =
+            passed_ms.filter(|_| at.total > at.done).map(|ms| scaled(ms, at.done, at.total - at.done));
+        Running {
+            rate: passed_ms.map(|ms| scaled(at.done, ms, 1000)),
+            left_ms,
+            name: at.name,
+            target: at.target.map(|id| id.0),
+            step: at.step,
+            done: at.done,
+            total: at.total,
+        }
+    }
 }
 
 async fn show(
@@ -78,7 +113,7 @@ async fn show(
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let (is_by_script, desk) = (visit.is_by_script, desk.into_inner());
-    let page = gate.read(move |tx| BackupsPage::of(tx, visit, &desk, None)).await?;
+    let page = gate.read(move |tx| BackupsPage::of(tx, visit, &desk)).await?;
     Ok(if is_by_script {
         Fragment(page.as_state()).respond_to(&request)
     } else {
@@ -86,160 +121,150 @@ async fn show(
     })
 }
 
-async fn make(gate: Gate<BackupRun>, desk: Data<Desk>, Form(Nothing {}): Form<Nothing>) -> Result<Redirect> {
-    let plan = gate.read(|tx| Plan::get(tx)).await?;
-    if !plan.has_folder() {
-        return Err(api::no_folder());
-    }
-    desk.into_inner().begin(gate, Cause::Person, plan.folder).await?;
-    Ok(Redirect::to(PAGE).saying("A backup is being made. You may leave this page, it goes on."))
+#[derive(Deserialize)]
+struct WhichForm {
+    /// Number of the target; all without one.
+    target: Option<i64>,
 }
 
-async fn stop(gate: Gate<BackupRun>, desk: Data<Desk>, Form(Nothing {}): Form<Nothing>) -> Result<Redirect> {
-    if desk.progress().is_none() {
+async fn make(
+    gate: Gate<BackupRun>,
+    desk: Data<Desk>,
+    Form(WhichForm { target }): Form<WhichForm>,
+) -> Result<Redirect> {
+    let count = begin(&gate, &desk.into_inner(), target.map(TargetId)).await?.len();
+    let back = target.map_or(PAGE.to_owned(), |id| format!("{PAGE}/targets/{id}"));
+    Ok(Redirect::to(back).saying(match count {
+        1 => "A backup is being made. You may leave this page, it goes on.".to_owned(),
+        count => format!("{count} backups are being made, one after the other. You may leave this page."),
+    }))
+}
+
+/// Begins a backup to one target, or to all that are on. Answers which began; one that cannot stops no other.
+pub(super) async fn begin(
+    gate: &Gate<BackupRun>,
+    desk: &Arc<Desk>,
+    target: Option<TargetId>,
+) -> Result<Vec<crate::kernel::id::BackupId>> {
+    let instance = Arc::clone(&desk.instance);
+    let goals: Vec<Result<Goal>> = gate
+        .read(move |tx| {
+            let asked = match target {
+                Some(id) => vec![targets::get(tx, id)?],
+                None => targets::list(tx)?.into_iter().filter(|target| target.is_enabled).collect(),
+            };
+            Ok(asked.iter().map(|target| Goal::of(tx, &instance, target)).collect())
+        })
+        .await?;
+    if goals.is_empty() {
+        return Err(Error::conflict("No target is set up for backups.")
+            .hint("Add one on the page of backups, or name a folder: testkeep backup --to /mnt/keep."));
+    }
+    let (mut begun, mut refused) = (Vec::new(), None);
+    for goal in goals {
+        let began = match goal {
+            Ok(goal) => Arc::clone(desk).begin(gate.clone(), Cause::Person, goal).await,
+            Err(reason) => Err(reason),
+        };
+        match began {
+            Ok(id) => begun.push(id),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    match refused {
+        Some(reason) if begun.is_empty() => Err(reason),
+        _ => Ok(begun),
+    }
+}
+
+async fn stop(
+    gate: Gate<BackupRun>,
+    desk: Data<Desk>,
+    Form(WhichForm { target }): Form<WhichForm>,
+) -> Result<Redirect> {
+    let back = Redirect::to(PAGE);
+    if desk.progress().is_empty() {
         gate.admit().await?;
-        return Ok(Redirect::to(PAGE).warning("No backup is being made here."));
+        return Ok(back.warning("No backup is being made here."));
     }
     gate.write(|tx| tx.audited(super::STOPPED.alone(), ())).await?;
-    desk.cancel();
-    Ok(Redirect::to(PAGE).saying("The backup stops. Nothing of it counts."))
-}
-
-async fn change_plan(
-    gate: Gate<BackupRun>,
-    visit: Visit,
-    desk: Data<Desk>,
-    Form(form): Form<PlanForm>,
-) -> Result<Answer<BackupsPage>> {
-    let desk = desk.into_inner();
-    let plan = form.plan();
-    let problems = problems_of(&plan, &desk);
-    if !problems.is_empty() {
-        let page = gate.read(move |tx| BackupsPage::of(tx.reading(), visit, &desk, Some((form, problems))));
-        return Ok(Page::refused(page.await?).into());
-    }
-    gate.write(move |tx| plan.set(tx)).await?;
-    Ok(Redirect::to(PAGE).saying("The plan of backups is saved.").into())
+    desk.cancel(target.map(TargetId));
+    Ok(back.saying("The backup stops. What is stored already is used by the next one."))
 }
 
 #[derive(Deserialize)]
-struct Nothing {}
-
-fn problems_of(plan: &Plan, desk: &Desk) -> Problems {
-    let mut problems = Problems::default();
-    let mut note = |field: &'static str, outcome: Result<()>| {
-        if let Err(refusal) = outcome {
-            problems
-                .add(field, format!("{} {}", refusal.sentence(), refusal.hint_text().unwrap_or_default()));
-        }
-    };
-    if plan.has_folder() {
-        note("folder", desk.check_folder(&plan.folder));
-    }
-    note("schedule", schedule::check(&plan.schedule));
-    if plan.keep.last == 0 {
-        note("last", Err(Error::invalid("At least the newest backup stays.").hint("Write 1 or more.")));
-    }
-    problems
+struct RegionsForm {
+    regions: String,
 }
 
-impl PlanForm {
-    fn of(plan: &Plan) -> PlanForm {
-        let Keep { last, daily, weekly, monthly } = plan.keep;
-        let (folder, schedule) = (plan.folder.display().to_string(), plan.schedule.clone());
-        PlanForm { folder, schedule, last, daily, weekly, monthly }
-    }
-
-    fn plan(&self) -> Plan {
-        let PlanForm { last, daily, weekly, monthly, .. } = *self;
-        Plan {
-            folder: self.folder.trim().into(),
-            schedule: self.schedule.trim().to_owned(),
-            keep: Keep { last, daily, weekly, monthly },
-        }
-    }
+async fn set_regions(gate: Gate<BackupRun>, Form(form): Form<RegionsForm>) -> Result<Redirect> {
+    let regions = Regions::parse(&form.regions)?;
+    gate.write(move |tx| targets::set_regions(tx, &regions)).await?;
+    Ok(Redirect::to(PAGE).saying("The policy of regions is saved."))
 }
 
 impl BackupsPage {
-    fn of(
-        tx: Read<'_, BackupView>,
-        visit: Visit,
-        desk: &Arc<Desk>,
-        refused: Option<(PlanForm, Problems)>,
-    ) -> Result<BackupsPage> {
+    fn of(tx: Read<'_, BackupView>, visit: Visit, desk: &Arc<Desk>) -> Result<BackupsPage> {
         let may_run = tx.may::<BackupRun>();
         let mut frame = Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups);
-        let (plan, backups, good) = (Plan::get(tx)?, super::list(tx)?, super::newest_good(tx)?);
-        if may_run && plan.has_folder() {
+        let (standings, backups) = (Standing::all(tx)?, super::list(tx)?);
+        let health = Health::together(&standings, !backups.is_empty());
+        if may_run && standings.iter().any(|standing| standing.target.is_enabled) {
             frame = frame.key(&["b"], "Back up now");
         }
-        let (form, problems) = refused.unwrap_or_else(|| (PlanForm::of(&plan), Problems::default()));
+        let next = standings
+            .iter()
+            .filter_map(|standing| standing.next_at.map(|at| (at, standing.target.name.clone())))
+            .min_by_key(|(at, _)| at.0);
+        let good = super::newest_good(tx)?;
+        let targets: Vec<Line> = standings.into_iter().map(|standing| Line::of(standing, desk)).collect();
+        let is_on = |line: &&Line| line.standing.target.is_enabled;
         Ok(BackupsPage {
-            health: Health::of(&plan, backups.first(), good.as_ref(), tx.now())?,
-            is_on_same_disk: plan.has_folder() && desk.is_on_same_disk(&plan.folder),
-            schedule_words: in_words(&plan.schedule)?,
-            next: next(&plan, tx.now())?,
-            progress: progress(desk, backups.first(), tx.now()),
-            restore: restore_command(&plan.folder, &desk.instance.data),
+            leaves_machine: targets.iter().filter(is_on).any(|line| line.is_elsewhere),
+            restore: good.as_ref().map(|good| restore_command(&good.target, &desk.instance.data)),
+            running: Running::all(tx, desk)?,
+            regions: Regions::get(tx)?.text(),
             frame,
             may_run,
-            plan,
+            health,
+            targets,
             backups,
             good,
-            form,
-            problems,
+            next,
         })
     }
 
     /// Whether somebody else makes one: the command line, or a process that ended in the middle.
     fn runs_elsewhere(&self) -> bool {
-        self.progress.is_none() && self.health.tone == "running"
+        self.running.is_empty() && self.backups.iter().any(|backup| backup.state == "running")
+    }
+
+    fn is_any_on(&self) -> bool {
+        self.targets.iter().any(|line| line.standing.target.is_enabled)
     }
 }
 
-fn in_words(expression: &str) -> Result<String> {
-    if expression.is_empty() {
-        return Ok("Never by itself.".into());
+impl Line {
+    fn of(standing: Standing, desk: &Desk) -> Line {
+        let place = standing.target.address.parse().ok();
+        Line {
+            is_elsewhere: place.as_ref().is_some_and(probe::is_off_machine),
+            is_on_same_disk: place.as_ref().is_some_and(|place| desk.is_on_same_disk(place)),
+            standing,
+        }
     }
-    schedule::describe(expression)
-}
-
-/// The next times at which a backup is due; none while there is no folder or no schedule.
-fn next(plan: &Plan, now: Timestamp) -> Result<Vec<Timestamp>> {
-    let mut times = Vec::new();
-    let mut after = now;
-    while plan.has_folder() && !plan.schedule.is_empty() && times.len() < limits::SCHEDULE_TIMES_SHOWN {
-        let Some(at) = schedule::next(&plan.schedule, after)? else { break };
-        times.push(at);
-        after = at;
-    }
-    Ok(times)
-}
-
-fn progress(desk: &Desk, newest: Option<&Backup>, now: Timestamp) -> Option<Progress> {
-    let (done, total) = desk.progress()?;
-    let began = newest.filter(|backup| backup.state == "running").map(|backup| backup.started_at);
-    let passed_ms = began.and_then(|at| u64::try_from(now.0 - at.0).ok()).filter(|ms| *ms > 0);
-    let left_ms = passed_ms.filter(|_| done > 0 && total > done).map(|ms| {
-        let left = u128::from(ms) * u128::from(total - done) / u128::from(done);
-        u64::try_from(left).unwrap_or(u64::MAX)
-    });
-    Some(Progress { done, total, left_ms })
 }
 
 /// The command that brings the newest backup back, beside the data folder of this instance.
-fn restore_command(folder: &Path, data: &Path) -> String {
+fn restore_command(from: &str, data: &Path) -> String {
     let data = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
     let into = format!("{}-restored", data.display());
-    format!(
-        "testkeep restore --from {} --into {} --kit-file kit.txt",
-        quoted(&folder.display().to_string()),
-        quoted(&into)
-    )
+    let access = if from.starts_with('/') { "" } else { " --access-file access.json" };
+    format!("testkeep restore --from {}{access} --into {} --kit-file kit.txt", quoted(from), quoted(&into))
 }
 
 /// A path as a shell reads it.
-fn quoted(path: &str) -> String {
+pub(super) fn quoted(path: &str) -> String {
     let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
     if is_plain && !path.is_empty() { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
@@ -250,10 +275,12 @@ mod tests {
 
     #[test]
     fn the_command_to_restore_survives_a_shell() {
-        let command = restore_command(Path::new("/mnt/my disk"), Path::new("/var/lib/testkeep"));
+        let command = restore_command("/mnt/my disk", Path::new("/var/lib/testkeep"));
         let expected =
             "testkeep restore --from '/mnt/my disk' --into /var/lib/testkeep-restored --kit-file kit.txt";
         assert_eq!(command, expected);
         assert_eq!(quoted("a'b"), "'a'\\''b'");
+        let command = restore_command("s3://keep/shop?region=eu-central-1", Path::new("/data"));
+        assert!(command.contains("--from 's3://keep/shop?region=eu-central-1' --access-file"), "{command}");
     }
 }

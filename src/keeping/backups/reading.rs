@@ -1,10 +1,14 @@
 //! Reading from a target: which backups lie there, and one of them brought back beside the instance.
 
-use super::desk::Desk;
+use super::desk::{Desk, engine};
+use super::work::blocking;
 use crate::keeping::backup::manifest::Manifest;
 use crate::keeping::backup::restore::{self, Job};
 use crate::keeping::backup::scratch::{self, Errand, Task};
-use crate::keeping::backup::{Receipt, Scratch};
+use crate::keeping::backup::storage::Place;
+use crate::keeping::backup::{Engine, Receipt, Scratch};
+use crate::keeping::targets::{self, Goal};
+use crate::kernel::access::{BackupRun, Gate, Tx};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::layout;
 use crate::kernel::settings::Setting;
@@ -20,11 +24,56 @@ pub const SCRATCH: Setting = Setting {
     meaning: "Folder for copies of backups that drills and restores bring back; empty for one in the data folder.",
     check: |text| match text {
         "" => Ok(()),
-        text => super::schedule::check_folder(Path::new(text)),
+        text => Place::folder(Path::new(text)).map(drop),
     },
 };
 
+/// The folder that drills bring backups back from: the first target that is one and is on.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its path; empty while there is none.
+    pub folder: PathBuf,
+    /// When backups go there, as a cron expression.
+    pub schedule: String,
+}
+
+impl Plan {
+    /// The folder at this moment.
+    pub fn get(tx: impl Tx) -> Result<Plan> {
+        for target in targets::list(tx)?.into_iter().filter(|target| target.is_enabled) {
+            let place: Option<Place> = target.address.parse().ok();
+            if let Some(folder) = place.as_ref().and_then(Place::as_folder) {
+                return Ok(Plan { folder: folder.to_owned(), schedule: target.schedule });
+            }
+        }
+        Ok(Plan { folder: PathBuf::new(), schedule: String::new() })
+    }
+
+    /// Whether there is one.
+    pub fn has_folder(&self) -> bool {
+        !self.folder.as_os_str().is_empty()
+    }
+}
+
 impl Desk {
+    /// The target at a folder, or the folder alone where it is none.
+    pub async fn goal_at(&self, gate: &Gate<BackupRun>, folder: &Path) -> Result<Goal> {
+        let (place, instance) = (Place::folder(folder)?, Arc::clone(&self.instance));
+        gate.read(move |tx| {
+            let address = place.to_string();
+            match targets::list(tx)?.iter().find(|target| target.address == address) {
+                Some(target) => Goal::even_if_off(tx, &instance, target),
+                None => Goal::at(&instance, place, None),
+            }
+        })
+        .await
+    }
+
+    /// The engine at a folder.
+    fn engine(&self, folder: &Path) -> Result<Engine> {
+        engine(&self.instance, &Goal::at(&self.instance, Place::folder(folder)?, None)?)
+    }
+
     /// The backups of a target that its chain of receipts proves, oldest first. Those past their retention are
     /// among them: they have a receipt and no data any more.
     pub async fn receipts(&self, folder: &Path) -> Result<Vec<Receipt>> {
@@ -112,17 +161,14 @@ impl Desk {
     }
 
     async fn scratch_place(&self) -> Result<PathBuf> {
-        let gate =
-            self.instance.door.job(&super::schedule::MAKER).gate::<crate::kernel::access::BackupRun>(());
+        let gate = self.instance.door.job(&super::schedule::MAKER).gate::<BackupRun>(());
         let chosen = gate.read(|tx| SCRATCH.get(tx)).await?;
         Ok(if chosen.is_empty() { layout::scratch(&self.instance.data) } else { chosen.into() })
     }
 
     fn reading_job(&self, folder: &Path) -> Result<Job> {
         let keyring = self.instance.keyring()?;
-        if let Some(master) = keyring.backup_master() {
-            return Ok(Job { folder: folder.to_owned(), master: master.clone() });
-        }
+        // By password: each repository has a master key of its own, and the key ring knows one of them.
         let public_key = SigningKey::from_bytes(keyring.backup_signing().expose()).verifying_key();
         restore::find(folder, &keyring.backup_password(), Some(&public_key)).map(|found| found.job)
     }
@@ -131,8 +177,4 @@ impl Desk {
     pub fn go_on(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(work);
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(Error::internal(panic)))
 }

@@ -3,12 +3,13 @@
 use super::{Backup, Made};
 use crate::kernel::access::{BackupRun, Tx, Write};
 use crate::kernel::error::Result;
-use crate::kernel::id::BackupId;
+use crate::kernel::id::{BackupId, TargetId};
 use crate::kernel::limits;
 use crate::kernel::sql::{self, FromRow, Row, named_params};
 
-const COLUMNS: &str = "id, cause, target, state, started_at, finished_at, receipt, files, bytes, bytes_added,
-    verified_at, message";
+const COLUMNS: &str = "id, cause, target, target_id, state, started_at, finished_at, receipt, files, bytes,
+    bytes_added, verified_at, message, was_stopped, gone_at,
+    (SELECT name FROM targets WHERE targets.id = backups.target_id) AS target_name";
 
 pub(super) fn newest(tx: impl Tx) -> Result<Vec<Backup>> {
     tx.rows(
@@ -17,17 +18,72 @@ pub(super) fn newest(tx: impl Tx) -> Result<Vec<Backup>> {
     )
 }
 
+/// The newest of one target, whether good or not.
+pub(super) fn newest_of(tx: impl Tx, target: TargetId, limit: i64) -> Result<Vec<Backup>> {
+    tx.rows(
+        &format!("SELECT {COLUMNS} FROM backups WHERE target_id = :target ORDER BY id DESC LIMIT :limit"),
+        named_params! { ":target": target, ":limit": limit },
+    )
+}
+
+pub(super) fn newest_good_of(tx: impl Tx, target: TargetId) -> Result<Option<Backup>> {
+    tx.row(
+        &format!(
+            "SELECT {COLUMNS} FROM backups WHERE target_id = :target AND state = 'good' ORDER BY id DESC LIMIT 1"
+        ),
+        named_params! { ":target": target },
+    )
+}
+
+/// Good ones that are still at their target, newest first.
+pub(super) fn there(tx: impl Tx, target: TargetId) -> Result<Vec<Backup>> {
+    tx.rows(
+        &format!(
+            "SELECT {COLUMNS} FROM backups
+              WHERE target_id = :target AND state = 'good' AND gone_at IS NULL
+              ORDER BY id DESC LIMIT :limit"
+        ),
+        named_params! { ":target": target, ":limit": limits::BACKUPS_JUDGED },
+    )
+}
+
+/// How many failed at a target, and how many bytes were added to it, in all.
+pub(super) fn sums(tx: impl Tx, target: TargetId) -> Result<Sums> {
+    tx.only(
+        "SELECT count(*) FILTER (WHERE state = 'good') AS good,
+                count(*) FILTER (WHERE state = 'failed' AND was_stopped = 0) AS failed,
+                coalesce(sum(bytes_added), 0) AS bytes_added
+           FROM backups WHERE target_id = :target",
+        named_params! { ":target": target },
+    )
+}
+
 pub(super) fn newest_good(tx: impl Tx) -> Result<Option<Backup>> {
     tx.row(&format!("SELECT {COLUMNS} FROM backups WHERE state = 'good' ORDER BY id DESC LIMIT 1"), [])
 }
 
-pub(super) fn insert(tx: Write<'_, BackupRun>, cause: &str, target: &str) -> Result<BackupId> {
+pub(super) fn insert(
+    tx: Write<'_, BackupRun>,
+    cause: &str,
+    id: Option<TargetId>,
+    target: &str,
+) -> Result<BackupId> {
     let row: Numbered = tx.only(
-        "INSERT INTO backups (cause, target, state, started_at) VALUES (:cause, :target, 'running', :now)
+        "INSERT INTO backups (cause, target_id, target, state, started_at)
+         VALUES (:cause, :id, :target, 'running', :now)
          RETURNING id",
-        named_params! { ":cause": cause, ":target": target, ":now": tx.now() },
+        named_params! { ":cause": cause, ":id": id, ":target": target, ":now": tx.now() },
     )?;
     Ok(row.0)
+}
+
+/// Its turn has come: time counts from here.
+pub(super) fn set_begun(tx: Write<'_, BackupRun>, id: BackupId) -> Result<()> {
+    tx.run(
+        "UPDATE backups SET started_at = :now WHERE id = :id AND state = 'running'",
+        named_params! { ":id": id, ":now": tx.now() },
+    )
+    .map(drop)
 }
 
 /// The newest record that has no end yet.
@@ -37,14 +93,12 @@ pub(super) fn running(tx: Write<'_, BackupRun>) -> Result<Option<BackupId>> {
     Ok(row.map(|row| row.0))
 }
 
-pub(super) fn fail_abandoned(tx: Write<'_, BackupRun>) -> Result<()> {
-    tx.run(
-        "UPDATE backups
-            SET state = 'failed', finished_at = :now, message = 'The program ended in the middle.'
-          WHERE state = 'running'",
-        named_params! { ":now": tx.now() },
+/// Records without an end of backups to this place. Nobody works there, so they were cut.
+pub(super) fn abandoned(tx: impl Tx, target: &str) -> Result<Vec<Backup>> {
+    tx.rows(
+        &format!("SELECT {COLUMNS} FROM backups WHERE state = 'running' AND target = :target"),
+        named_params! { ":target": target },
     )
-    .map(drop)
 }
 
 pub(super) fn finish(tx: Write<'_, BackupRun>, id: BackupId, made: &Made) -> Result<()> {
@@ -68,20 +122,61 @@ fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-pub(super) fn fail(tx: Write<'_, BackupRun>, id: BackupId, message: &str) -> Result<()> {
+/// The places of all records without an end.
+pub(super) fn running_places(tx: impl Tx) -> Result<Vec<String>> {
+    let rows: Vec<Placed> = tx.rows("SELECT DISTINCT target FROM backups WHERE state = 'running'", [])?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+pub(super) fn fail(tx: Write<'_, BackupRun>, id: BackupId, message: &str, was_stopped: bool) -> Result<()> {
     tx.run(
-        "UPDATE backups SET state = 'failed', finished_at = :now, message = :message WHERE id = :id",
-        named_params! { ":id": id, ":now": tx.now(), ":message": message },
+        "UPDATE backups SET state = 'failed', finished_at = :now, message = :message, was_stopped = :stopped
+          WHERE id = :id",
+        named_params! { ":id": id, ":now": tx.now(), ":message": message, ":stopped": was_stopped },
     )
     .map(drop)
 }
 
-pub(super) fn set_verified(tx: Write<'_, BackupRun>, receipt: i64) -> Result<()> {
+pub(super) fn set_gone(tx: Write<'_, BackupRun>, target: TargetId, snapshot: &str) -> Result<()> {
     tx.run(
-        "UPDATE backups SET verified_at = :now WHERE receipt = :receipt AND state = 'good'",
-        named_params! { ":now": tx.now(), ":receipt": receipt },
+        "UPDATE backups SET gone_at = :now WHERE target_id = :target AND snapshot = :snapshot",
+        named_params! { ":target": target, ":snapshot": snapshot, ":now": tx.now() },
     )
     .map(drop)
+}
+
+pub(super) fn set_verified(tx: Write<'_, BackupRun>, receipt: i64, target: &str) -> Result<()> {
+    tx.run(
+        "UPDATE backups SET verified_at = :now
+          WHERE receipt = :receipt AND target = :target AND state = 'good'",
+        named_params! { ":now": tx.now(), ":receipt": receipt, ":target": target },
+    )
+    .map(drop)
+}
+
+/// What happened at a target in all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sums {
+    /// Good backups ever.
+    pub good: i64,
+    /// Failed ones ever, those that somebody stopped aside.
+    pub failed: i64,
+    /// Bytes that were stored there by them.
+    pub bytes_added: i64,
+}
+
+impl FromRow for Sums {
+    fn from_row(row: &Row<'_>) -> sql::Result<Sums> {
+        Ok(Sums { good: row.get("good")?, failed: row.get("failed")?, bytes_added: row.get("bytes_added")? })
+    }
+}
+
+struct Placed(String);
+
+impl FromRow for Placed {
+    fn from_row(row: &Row<'_>) -> sql::Result<Placed> {
+        row.get("target").map(Placed)
+    }
 }
 
 struct Numbered(BackupId);
@@ -98,6 +193,8 @@ impl FromRow for Backup {
             id: row.get("id")?,
             cause: row.get("cause")?,
             target: row.get("target")?,
+            target_id: row.get("target_id")?,
+            target_name: row.get("target_name")?,
             state: row.get("state")?,
             started_at: row.get("started_at")?,
             finished_at: row.get("finished_at")?,
@@ -107,6 +204,8 @@ impl FromRow for Backup {
             bytes_added: row.get("bytes_added")?,
             verified_at: row.get("verified_at")?,
             message: row.get("message")?,
+            was_stopped: row.get("was_stopped")?,
+            gone_at: row.get("gone_at")?,
         })
     }
 }

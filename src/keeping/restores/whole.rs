@@ -129,7 +129,11 @@ pub async fn begin(
 async fn prepared(desk: &Desk, claims: &Claims, order: &Order, turn: &Turn) -> Result<File> {
     let task = &turn.task;
     task.stage("Backing up the present", 0);
-    if let Err(reason) = desk.make(&claims.backup, Cause::Person, &order.folder).await {
+    let made = match desk.goal_at(&claims.backup, &order.folder).await {
+        Ok(goal) => desk.make(&claims.backup, Cause::Person, goal).await.map(drop),
+        Err(reason) => Err(reason),
+    };
+    if let Err(reason) = made {
         if !order.even_without_backup {
             return Err(reason);
         }

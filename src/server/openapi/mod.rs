@@ -73,6 +73,7 @@ fn make() -> Value {
         drills::Api::openapi(),
         restores::Api::openapi(),
         certificates::Api::openapi(),
+        backups::TargetsApi::openapi(),
     ];
     slices.into_iter().for_each(|slice| whole.merge(slice));
     let mut document = serde_json::to_value(whole).expect("the document is made of text and numbers");

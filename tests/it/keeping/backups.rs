@@ -1,62 +1,29 @@
 //! Backups as people and programs make them.
 
+use super::targets::{begin, folder_target, listed, settled};
 use crate::support::App;
-use crate::support::people::Person;
 use reqwest::Method;
-use serde_json::Value;
 use testkeep::kernel::access::Role;
 
-const PLAN: &str = "/instance/backups/plan";
-
-fn plan<'a>(folder: &'a str, schedule: &'a str) -> [(&'a str, &'a str); 6] {
-    [
-        ("folder", folder),
-        ("schedule", schedule),
-        ("last", "3"),
-        ("daily", "7"),
-        ("weekly", "4"),
-        ("monthly", "6"),
-    ]
-}
-
-async fn listed(app: &App, person: &Person) -> Value {
-    let request = app.request(Method::GET, "/api/v1/backups").bearer_auth(&person.token);
-    request.send().await.unwrap().json().await.unwrap()
-}
-
-/// The list once nothing runs any more.
-async fn settled(app: &App, person: &Person) -> Value {
-    loop {
-        let list = listed(app, person).await;
-        if list["backups"][0]["state"] != "running" {
-            return list;
-        }
-    }
-}
-
-async fn start(app: &App, person: &Person) -> (u16, Value) {
-    let reply = app.request(Method::POST, "/api/v1/backups").bearer_auth(&person.token).send().await.unwrap();
-    (reply.status().as_u16(), reply.json().await.unwrap())
-}
-
 #[actix_web::test]
-async fn an_owner_chooses_a_folder_and_makes_a_backup_that_is_read_back() {
+async fn b03_an_owner_adds_a_folder_and_makes_a_backup_that_is_read_back() {
     let app = App::start().await;
     let owner = app.as_role(Role::Owner, None).await;
     let page = app.page(&owner, "/instance/backups").await;
     assert!(page.contains("Not protected") && !page.contains("Back up now"), "{page}");
-    assert_eq!(start(&app, &owner).await.0, 409);
+    assert_eq!(begin(&app, &owner, "").await.0, 409);
 
     let folder = app.folder().join("keep");
     let folder = folder.to_str().unwrap();
-    let page = app.submit_and_follow(&owner, PLAN, &plan(folder, "30 2 * * *")).await;
-    for part in
-        ["The plan of backups is saved.", "No backup yet", "At 02:30", "The next times: ", "Same disk"]
-    {
+    let fields = folder_target("Second disk", folder, "30 2 * * *", "Europe/Berlin");
+    let page = app.submit_and_follow(&owner, "/instance/backups/targets", &fields).await;
+    for part in ["The target is added.", "No backup yet", "At 02:30", "on the disk of the data"] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    assert!(page.contains(&format!("testkeep restore --from {folder} --into ")), "{page}");
-
+    // The clock stands at 2026-01-02 03:04:05 UTC.
+    for night in ["Sat 2026-01-03 02:30 CET", "Wed 2026-01-07 02:30 CET"] {
+        assert!(page.contains(night), "{night}: {page}");
+    }
     let page = app.submit_and_follow(&owner, "/instance/backups", &[]).await;
     assert!(page.contains("A backup is being made."), "{page}");
     let list = settled(&app, &owner).await;
@@ -65,41 +32,44 @@ async fn an_owner_chooses_a_folder_and_makes_a_backup_that_is_read_back() {
         (&"Verified".into(), &"person".into()),
         "{list}"
     );
-    assert_eq!(list["backups"][0]["receipt"], 1);
-    let (status, second) = start(&app, &owner).await;
+    assert_eq!((&list["backups"][0]["receipt"], &list["backups"][0]["target_id"]), (&1.into(), &1.into()));
+    let (status, second) = begin(&app, &owner, r#"{"target": 1}"#).await;
     assert_eq!((status, &second["state"]), (202, &"running".into()));
     assert_eq!(settled(&app, &owner).await["backups"][0]["id"], second["id"]);
 
     let page = app.page(&owner, "/instance/backups").await;
     assert!(page.contains("By hand") && page.contains("Good</span>") && page.contains("Verified"), "{page}");
-    let trail = app.page(&owner, "/instance/audit?event=backup.").await;
-    for said in [
-        "A backup was started",
-        "A backup was made, read back and signed",
-        "retention of backups were changed",
-    ] {
+    assert!(page.contains(&format!("testkeep restore --from {folder} --into ")), "{page}");
+    let page = app.page(&owner, "/instance/backups/targets/1?last=1&daily=0&weekly=0&monthly=0").await;
+    assert!(page.contains("1 of 2 backups there stay") && page.contains("Goes"), "{page}");
+    let trail = app.page(&owner, "/instance/audit").await;
+    for said in ["A target of backups was added", "A backup was started", "made, read back and signed"] {
         assert!(trail.contains(said), "{said}: {trail}");
     }
     app.stop().await;
 }
 
 #[actix_web::test]
-async fn a_plan_that_protects_nothing_is_refused_beside_its_field() {
+async fn several_targets_get_one_each_and_one_that_fails_stops_no_other() {
     let app = App::start().await;
     let owner = app.as_role(Role::Owner, None).await;
-    let inside = app.data().join("backups");
-    let cases = [
-        (inside.to_str().unwrap(), "30 2 * * *", "lies inside the data folder"),
-        ("backups", "30 2 * * *", "is not a whole path"),
-        ("/mnt/keep", "every day", "is no schedule"),
-    ];
-    for (folder, schedule, said) in cases {
-        let reply = app.submit(&owner, PLAN, &plan(folder, schedule)).await;
-        assert_eq!(reply.status(), 422);
-        let page = reply.text().await.unwrap();
-        assert!(page.contains(said) && page.contains("aria-invalid"), "{said}: {page}");
+    let file = app.folder().join("no-folder");
+    std::fs::write(&file, "a file").unwrap();
+    let (good, other) = (app.folder().join("good"), app.folder().join("other"));
+    for (name, place) in [("Broken", &file), ("Good", &good), ("Other", &other)] {
+        let fields = folder_target(name, place.to_str().unwrap(), "", "");
+        assert_eq!(app.submit(&owner, "/instance/backups/targets", &fields).await.status(), 303, "{name}");
     }
-    assert_eq!(listed(&app, &owner).await["plan"]["folder"], Value::Null);
+    let page = app.submit_and_follow(&owner, "/instance/backups", &[]).await;
+    assert!(page.contains("3 backups are being made, one after the other."), "{page}");
+    let list = settled(&app, &owner).await;
+    let states: Vec<_> = (0..3).map(|at| list["backups"][at]["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["good", "good", "failed"], "{list}");
+    // Each repository has receipts of its own, so each can be verified alone.
+    assert_eq!((&list["backups"][0]["receipt"], &list["backups"][1]["receipt"]), (&1.into(), &1.into()));
+    assert_eq!(list["state"], "Failed");
+    let page = app.page(&owner, "/instance/backups").await;
+    assert!(page.contains("Broken: The last backup failed.") && page.contains("role=\"alert\""), "{page}");
     app.stop().await;
 }
 
@@ -109,35 +79,14 @@ async fn an_auditor_sees_backups_and_can_touch_none() {
     let auditor = app.as_role(Role::Auditor, None).await;
     let page = app.page(&auditor, "/instance/backups").await;
     assert!(page.contains("Not protected") && !page.contains("action=\"/instance/backups"), "{page}");
-    for path in ["/instance/backups", "/instance/backups/stop", PLAN] {
-        assert_eq!(
-            app.submit(&auditor, path, &[]).await.status(),
-            if path == PLAN { 422 } else { 403 },
-            "{path}"
-        );
+    for path in ["/instance/backups", "/instance/backups/stop"] {
+        assert_eq!(app.submit(&auditor, path, &[]).await.status(), 403, "{path}");
     }
-    assert_eq!(app.submit(&auditor, PLAN, &plan("/mnt/keep", "")).await.status(), 403);
-    assert_eq!(start(&app, &auditor).await.0, 403);
-    app.stop().await;
-}
-
-#[actix_web::test]
-async fn a_backup_that_fails_says_why_in_red() {
-    let app = App::start().await;
-    let owner = app.as_role(Role::Owner, None).await;
-    let file = app.folder().join("no-folder");
-    std::fs::write(&file, "a file").unwrap();
-    app.submit(&owner, PLAN, &plan(file.to_str().unwrap(), "")).await;
-    assert_eq!(start(&app, &owner).await.0, 202);
-    let list = settled(&app, &owner).await;
-    assert_eq!(
-        (&list["state"], &list["backups"][0]["state"]),
-        (&"Failed".into(), &"failed".into()),
-        "{list}"
-    );
-    let page = app.page(&owner, "/instance/backups").await;
-    assert!(page.contains("The last backup failed.") && page.contains("role=\"alert\""), "{page}");
-    let overview = app.page(&owner, "/instance").await;
-    assert!(overview.contains("The last backup failed."), "{overview}");
+    let fields = folder_target("Mine", "/mnt/keep", "", "");
+    assert_eq!(app.submit(&auditor, "/instance/backups/targets", &fields).await.status(), 403);
+    assert_eq!(begin(&app, &auditor, "").await.0, 403);
+    assert_eq!(listed(&app, &auditor).await["state"], "Not protected");
+    let get = app.request(Method::GET, "/api/v1/backup-targets").bearer_auth(&auditor.token);
+    assert_eq!(get.send().await.unwrap().status(), 200);
     app.stop().await;
 }

@@ -162,15 +162,8 @@ async fn b04_a_drill_over_https_is_followed_and_gives_evidence_that_can_be_check
     let machine = backed_up();
     let site = Site::start(&machine).await;
     let keep = machine.text("keep");
-    let plan = [
-        ("folder", &*keep),
-        ("schedule", ""),
-        ("last", "3"),
-        ("daily", "7"),
-        ("weekly", "4"),
-        ("monthly", "6"),
-    ];
-    assert_eq!(site.submit("/instance/backups/plan", &plan).await.0, 200);
+    let target = super::targets::folder_target("Keep", &keep, "", "");
+    assert_eq!(site.submit("/instance/backups/targets", &target).await.0, 200);
     let (status, page) = site.submit("/instance/backups/drills", &[]).await;
     assert!(status == 200 && page.contains("<h1>Drills</h1>"), "{status}: {page}");
     let list = loop {

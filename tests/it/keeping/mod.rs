@@ -10,5 +10,6 @@ mod overview;
 mod restores;
 
 mod storages;
+mod targets;
 mod trail;
 mod upgrade;

@@ -165,15 +165,15 @@ async fn settled(site: &Site, id: &Value) -> Value {
     }
 }
 
-fn plan(keep: &str) -> [(&str, &str); 6] {
-    [("folder", keep), ("schedule", ""), ("last", "9"), ("daily", "7"), ("weekly", "4"), ("monthly", "6")]
+fn plan(keep: &str) -> Vec<(&str, &str)> {
+    super::targets::folder_target("Keep", keep, "", "")
 }
 
 #[actix_web::test]
 async fn a_project_comes_back_over_https_after_a_preview_and_a_fresh_proof() {
     let machine = backed_up();
     let site = Site::start(&machine).await;
-    site.submit("/instance/backups/plan", &plan(&machine.text("keep"))).await;
+    site.submit("/instance/backups/targets", &plan(&machine.text("keep"))).await;
     site.server.stop();
     change(&machine, &GONE).await;
     let site = Site { server: machine.serve(), ..site };
@@ -240,7 +240,7 @@ async fn the_whole_instance_comes_back_from_a_page_and_starts_again_by_itself() 
     let digest = machine.json(&["digest"])["digest"].clone();
     let server = serve_at(&machine, port());
     let site = Site { client: machine.client("data"), server, person };
-    site.submit("/instance/backups/plan", &plan(&machine.text("keep"))).await;
+    site.submit("/instance/backups/targets", &plan(&machine.text("keep"))).await;
     machine.json(&["project", "create", "LATER"]);
 
     let page = site.page("/instance/backups/whole?backup=2").await;
@@ -314,7 +314,7 @@ async fn again(machine: &Machine) -> crate::support::people::Person {
 async fn the_runbook_names_the_values_of_this_instance_and_no_secret() {
     let machine = backed_up();
     let site = Site::start(&machine).await;
-    site.submit("/instance/backups/plan", &plan(&machine.text("keep"))).await;
+    site.submit("/instance/backups/targets", &plan(&machine.text("keep"))).await;
     let (status, page) = site.submit("/instance/backups/runbook", &[("contact", "Mara, 555 0100")]).await;
     assert!(
         status == 200 && page.contains("Mara, 555 0100") && page.contains("The machine is lost"),

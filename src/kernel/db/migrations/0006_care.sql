@@ -107,3 +107,56 @@ CREATE TABLE key_changes (
   message     TEXT                             -- why it waits or failed
 ) STRICT;
 CREATE UNIQUE INDEX key_changes_open ON key_changes (kind) WHERE state IN ('waiting', 'running');
+
+-- Targets of backups: where they go, how to get in, when, and how long they stay there.
+CREATE TABLE targets (
+  id               INTEGER PRIMARY KEY,
+  name             TEXT NOT NULL,
+  address          TEXT NOT NULL,              -- keeping::backup::Place as text; holds no secret
+  access           BLOB,                       -- its secrets, sealed by the vault
+  access_at        INTEGER,                    -- when they were entered
+  host_key         TEXT,                       -- of an SFTP server, as somebody has confirmed it
+  region           TEXT NOT NULL DEFAULT '',   -- a country or region: NL, DE, EU
+  label            TEXT NOT NULL DEFAULT '',   -- where it is, in the owner's words
+  is_enabled       INTEGER NOT NULL DEFAULT 1 CHECK (is_enabled IN (0, 1)),
+  schedule         TEXT NOT NULL DEFAULT '',   -- cron of five fields; '' for by hand only
+  zone             TEXT NOT NULL DEFAULT '',   -- IANA time zone; '' for that of the server
+  blackouts        TEXT NOT NULL DEFAULT '',   -- one window a line
+  keep_last        INTEGER NOT NULL CHECK (keep_last > 0),
+  keep_daily       INTEGER NOT NULL CHECK (keep_daily >= 0),
+  keep_weekly      INTEGER NOT NULL CHECK (keep_weekly >= 0),
+  keep_monthly     INTEGER NOT NULL CHECK (keep_monthly >= 0),
+  bytes_per_second INTEGER CHECK (bytes_per_second > 0),
+  master           BLOB,                       -- master key of the repository there, sealed by the vault
+  created_at       INTEGER NOT NULL,
+  changed_at       INTEGER NOT NULL,
+  planned_at       INTEGER NOT NULL,           -- since when the schedule counts
+  tried_at         INTEGER,                    -- when the schedule last began a backup
+  tries            INTEGER NOT NULL DEFAULT 0, -- failed ones since then, in a row
+  retry_at         INTEGER,                    -- when to try again
+  tested_at        INTEGER,
+  tested           TEXT,                       -- what the last test found, in words
+  protection       TEXT,                       -- what the target itself protects, in words
+  removed_at       INTEGER
+) STRICT;
+CREATE UNIQUE INDEX targets_by_name ON targets (lower(name)) WHERE removed_at IS NULL;
+-- The one folder of 0.1.0 becomes the first target.
+INSERT INTO targets (name, address, schedule, keep_last, keep_daily, keep_weekly, keep_monthly,
+                     created_at, changed_at, planned_at, tried_at)
+SELECT 'Backup folder', folder.value, coalesce(plan.value, '30 2 * * *'),
+       coalesce(json_extract('[' || replace(keep.value, ' ', ',') || ']', '$[0]'), 3),
+       coalesce(json_extract('[' || replace(keep.value, ' ', ',') || ']', '$[1]'), 14),
+       coalesce(json_extract('[' || replace(keep.value, ' ', ',') || ']', '$[2]'), 8),
+       coalesce(json_extract('[' || replace(keep.value, ' ', ',') || ']', '$[3]'), 12),
+       folder.changed_at, folder.changed_at, coalesce(plan.changed_at, folder.changed_at),
+       (SELECT started_at FROM jobs WHERE name = 'backup')
+  FROM settings AS folder
+  LEFT JOIN settings AS plan ON plan.name = 'backup.schedule'
+  LEFT JOIN settings AS keep ON keep.name = 'backup.keep'
+ WHERE folder.name = 'backup.folder' AND folder.value <> '';
+DELETE FROM settings WHERE name IN ('backup.folder', 'backup.schedule', 'backup.keep');
+ALTER TABLE backups ADD COLUMN target_id INTEGER REFERENCES targets (id);
+ALTER TABLE backups ADD COLUMN was_stopped INTEGER NOT NULL DEFAULT 0 CHECK (was_stopped IN (0, 1));
+ALTER TABLE backups ADD COLUMN gone_at INTEGER;             -- when its retention took it away
+UPDATE backups SET target_id = (SELECT id FROM targets WHERE address = backups.target);
+CREATE INDEX backups_of_a_target ON backups (target_id, id);

@@ -84,6 +84,27 @@ fn a_cancelled_backup_leaves_no_snapshot() {
 }
 
 #[test]
+fn f13_what_a_cut_backup_stored_is_not_stored_again() {
+    let bench = Bench::new(3_000);
+    let (mut pin, ledger) = (bench.pin(), Arc::new(Ledger::default()));
+    let (cancel, late) = (Arc::clone(&ledger), 3 * bench.pin().bytes / 4);
+    spoil(&mut pin, move |_, offset, _| {
+        // The second pass, three quarters through: what lies before is stored already.
+        if cancel.bytes_done.load(std::sync::atomic::Ordering::Relaxed) >= late && offset > 0 {
+            cancel.cancel();
+        }
+        Ok(())
+    });
+    bench.backup_of(&pin, &ledger).unwrap_err();
+    drop(pin);
+    let again = bench.backup().unwrap();
+    let whole = Bench::new(3_000).backup().unwrap().bytes_added;
+    println!("whole {whole} bytes, after a cut at three quarters {}", again.bytes_added);
+    assert!(again.bytes_added * 2 < whole, "{} of {whole} were stored again", again.bytes_added);
+    assert!(bench.engine.verify_latest().unwrap().findings.errors.is_empty());
+}
+
+#[test]
 fn a_flipped_bit_is_found_by_check_and_refused_by_restore() {
     let bench = Bench::new(600);
     let receipt = bench.backup().unwrap();
@@ -159,8 +180,9 @@ fn f13_a_target_that_dies_midway_gives_an_error_and_the_next_run_a_backup() {
     let bench = Bench::new(600);
     let master = Secret::new(fs::read(bench.path("master")).unwrap());
     let pin = bench.pin();
-    // 0: no pack arrives. 2: no snapshot. 4: data pack, tree pack, index and snapshot, no receipt.
-    for left in [0, 2, 4] {
+    // 0: no pack arrives. 2: no snapshot. 5: the index of what was cut, then data pack, tree pack, index and
+    // snapshot, no receipt.
+    for left in [0, 2, 5] {
         let target = Target::of(Flaky { inner: Folder::new(&bench.path("target")), left: left.into() });
         let password = Secret::new(PASSWORD.to_owned());
         let receipts = bench.path("home/receipts");
@@ -196,7 +218,7 @@ fn a_killed_backup_leaves_the_repository_usable() {
         other.must_live();
     }
     let refused = bench.backup().unwrap_err();
-    assert_eq!(refused.sentence(), "Another backup job is at work on this instance.");
+    assert_eq!(refused.sentence(), "Another backup job is at work on this target.");
     fs::write(bench.path("target/tmp/1-0"), b"half a pack").unwrap();
     assert_eq!(other.kill().signal(), Some(9));
 
