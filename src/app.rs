@@ -85,21 +85,8 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_clear = listen::speaks_cleartext(&options)?;
     let held = hold::hold(&options.data)?;
-    let swapped = swap::resume_at_start(&options.data)?;
     let started_at = clock.now();
-    let house = match (House::serve(&options, unlock, clock.clone(), &held), swapped) {
-        (Err(reason), Some(kept)) => {
-            tracing::error!(
-                ?reason,
-                kept = kept.name,
-                "the new state does not open, so the one before comes back"
-            );
-            swap::go_back(&options.data, &kept.name, Clock::System.now())?;
-            swap::resume_at_start(&options.data)?;
-            House::serve(&options, unlock, clock, &held)?
-        }
-        (opened, _) => opened?,
-    };
+    let house = opened(&options, unlock, clock, &held)?;
     let first::First { code, kit } = first::first(&house).await?;
     // Before anybody can send another: none of those that are not done is under way.
     uploads::sweep(&house.instance.door, Leftover::All).await?;
@@ -113,7 +100,6 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
     };
 
     let status = Data::new(Status::new(&options, tls.clone())?);
-    let addresses = options.listen.clone();
     let desk = Arc::new(Desk::new(Arc::clone(&house.instance)));
     desk.sweep_scratch().await?;
     let restart = Arc::<Restart>::default();
@@ -126,17 +112,9 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
         .hand_out(Arc::<Attempt>::default())
         .hand_out(Arc::<Kept>::new(keeper.clone()))
         .hand_out(Arc::new(kit));
-    let secure = keeper.as_ref().map(|keeper| Secure {
-        tls: keeper.tls(),
-        admin: options.admin.as_ref().map(|admin| (admin.listen, keeper.clients())),
-    });
     let closure = shared.closure();
     let watched = closed::watch(house.instance.door.clone(), closure).await?;
-    let listening = Listening::start(&addresses, shared, secure)?;
-    let plain = match (options.http_listen, &tls) {
-        (Some(at), Some(tls)) => Some(Plain::start(at, tls, &options, listening.addresses[0])?),
-        _ => None,
-    };
+    let (listening, plain) = listening(&options, shared, keeper.as_deref())?;
     let mut tasks = vec![watched, tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];
     let jobs = match duty {
         Duty::Whole => {
@@ -163,6 +141,42 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
     info!(url = running.url(), fingerprint = running.fingerprint(), "answering at {}", running.url());
     Manager.ready();
     Ok(running)
+}
+
+/// Opens the instance; where another state was put in its place and does not open, the one before comes back.
+fn opened(options: &Options, unlock: &Unlock, clock: Clock, held: &Held) -> Result<House> {
+    let swapped = swap::resume_at_start(&options.data)?;
+    match (House::serve(options, unlock, clock.clone(), held), swapped) {
+        (Err(reason), Some(kept)) => {
+            tracing::error!(
+                ?reason,
+                kept = kept.name,
+                "the new state does not open, so the one before comes back"
+            );
+            swap::go_back(&options.data, &kept.name, Clock::System.now())?;
+            swap::resume_at_start(&options.data)?;
+            House::serve(options, unlock, clock, held)
+        }
+        (opened, _) => opened,
+    }
+}
+
+/// Binds every address of the options. `keeper` has the certificate, unless a proxy does the TLS.
+fn listening(
+    options: &Options,
+    shared: Shared,
+    keeper: Option<&Keeper>,
+) -> Result<(Listening, Option<Plain>)> {
+    let secure = keeper.map(|keeper| Secure {
+        tls: keeper.tls(),
+        admin: options.admin.as_ref().map(|admin| (admin.listen, keeper.clients())),
+    });
+    let listening = Listening::start(&options.listen, shared, secure)?;
+    let plain = match (options.http_listen, keeper) {
+        (Some(at), Some(keeper)) => Some(Plain::start(at, keeper.tls(), options, listening.addresses[0])?),
+        _ => None,
+    };
+    Ok((listening, plain))
 }
 
 /// What the page of the instance shows and only this file knows.
