@@ -54,29 +54,44 @@ pub(super) fn void<P: Permission>(tx: Write<'_, P>, whom: Whom) -> Result<()> {
 
 /// Whom this code would let in. Looks and spends nothing.
 pub(super) fn find(tx: impl Tx, code: &str) -> Result<Option<Whom>> {
-    let link: Option<Link> = tx.row(
-        "SELECT user_id
-           FROM links
-          WHERE digest = :digest AND used_at IS NULL AND expires_at > :now",
-        named_params! { ":digest": digest(tx, code), ":now": tx.now() },
-    )?;
-    Ok(link.map(|link| link.0))
+    for digest in digests(tx, code) {
+        let link: Option<Link> = tx.row(
+            "SELECT user_id
+               FROM links
+              WHERE digest = :digest AND used_at IS NULL AND expires_at > :now",
+            named_params! { ":digest": digest, ":now": tx.now() },
+        )?;
+        if let Some(Link(whom)) = link {
+            return Ok(Some(whom));
+        }
+    }
+    Ok(None)
 }
 
 /// Uses the code up: of all who try, one gets an answer.
 pub(super) fn spend<P: Permission>(tx: Write<'_, P>, code: &str) -> Result<Option<Whom>> {
-    let link: Option<Link> = tx.row(
-        "UPDATE links SET used_at = :now
-          WHERE digest = :digest AND used_at IS NULL AND expires_at > :now
-         RETURNING user_id",
-        named_params! { ":digest": digest(tx, code), ":now": tx.now() },
-    )?;
-    Ok(link.map(|link| link.0))
+    for digest in digests(tx, code) {
+        let link: Option<Link> = tx.row(
+            "UPDATE links SET used_at = :now
+              WHERE digest = :digest AND used_at IS NULL AND expires_at > :now
+             RETURNING user_id",
+            named_params! { ":digest": digest, ":now": tx.now() },
+        )?;
+        if let Some(Link(whom)) = link {
+            return Ok(Some(whom));
+        }
+    }
+    Ok(None)
 }
 
 /// The word in front keeps a code of one kind from passing for another.
 fn digest(tx: impl Tx, code: &str) -> [u8; 32] {
     tx.digest(&format!("link {code}"))
+}
+
+/// The same under the keys of before, too: a link lives longer than an exchange of keys takes.
+fn digests(tx: impl Tx, code: &str) -> Vec<[u8; 32]> {
+    tx.digests(&format!("link {code}"))
 }
 
 struct Link(Whom);

@@ -2,7 +2,7 @@
 
 use super::{openapi, status};
 use crate::exchange::uploads;
-use crate::keeping::{backups, certificates, drills, maintenance, overview, restores, runbook, trail};
+use crate::keeping::{backups, certificates, drills, keys, maintenance, overview, restores, runbook, trail};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
 use crate::running::{home, results, runs};
@@ -25,6 +25,7 @@ pub fn table() -> Vec<Route> {
         home::routes(),
         uploads::routes(),
         backups::routes(),
+        keys::routes(),
         drills::routes(),
         restores::routes(),
         runbook::routes(),

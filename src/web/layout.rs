@@ -59,6 +59,8 @@ pub enum At {
     People,
     /// `/instance/backups`
     Backups,
+    /// `/instance/keys`
+    Keys,
     /// `/instance/certificate`
     Certificate,
     /// `/instance/audit`
@@ -91,11 +93,12 @@ const OF_A_PROJECT: [Line; 7] = [
 ];
 
 #[rustfmt::skip]
-const OF_THE_INSTANCE: [Line; 6] = [
+const OF_THE_INSTANCE: [Line; 7] = [
     Line { at: At::Projects, word: "Projects",    icon: "suite",    path: "/",                 go: "h", needs: ProjectList::INFO,  is_at_foot: false },
     Line { at: At::Instance, word: "Overview",    icon: "instance", path: "/instance",         go: "i", needs: InstanceView::INFO, is_at_foot: false },
     Line { at: At::People,   word: "People",      icon: "people",   path: "/instance/people",  go: "p", needs: PeopleView::INFO,   is_at_foot: false },
     Line { at: At::Backups,  word: "Backups",     icon: "backup",   path: "/instance/backups", go: "b", needs: BackupView::INFO,   is_at_foot: false },
+    Line { at: At::Keys,     word: "Keys",        icon: "key",      path: "/instance/keys",    go: "k", needs: InstanceView::INFO, is_at_foot: false },
     Line { at: At::Certificate, word: "Certificate", icon: "lock", path: "/instance/certificate", go: "c", needs: InstanceView::INFO, is_at_foot: false },
     Line { at: At::Audit,    word: "Audit trail", icon: "audit",    path: "/instance/audit",   go: "a", needs: AuditView::INFO,    is_at_foot: false },
 ];

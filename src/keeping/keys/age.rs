@@ -29,26 +29,6 @@ const AGER: Job =
 /// The look of every day.
 pub const AGES: Scheduled<Arc<Desk>> = Scheduled { job: &AGER, when: When::Cron("20 4 * * *"), run: look };
 
-/// How old the keys are, as other parts want to show it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Posture {
-    /// Days since the oldest key in use was made.
-    pub oldest_days: i64,
-    /// How many keys in use are past their time.
-    pub overdue: usize,
-}
-
-impl Posture {
-    /// As it is now.
-    pub fn of(instance: &Instance, tx: impl Tx) -> Result<Posture> {
-        let days_max = days(&DAYS_MAX.get(tx)?)?;
-        let keyring = instance.keyring()?;
-        let ages: Vec<i64> = Kind::ALL.iter().filter_map(|kind| age(&keyring, *kind, tx.now())).collect();
-        let overdue = ages.iter().filter(|age| days_max > 0 && **age > days_max).count();
-        Ok(Posture { oldest_days: ages.into_iter().max().unwrap_or_default(), overdue })
-    }
-}
-
 /// Days since the key in use was made; none where there is no such key yet.
 pub(super) fn age(keyring: &Keyring, kind: Kind, now: Timestamp) -> Option<i64> {
     let lines = keyring.lines();

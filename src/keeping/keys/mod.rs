@@ -5,18 +5,22 @@
 //! So page, API and command order the same thing, and one that was cut off goes on at the next start.
 
 mod age;
+mod api;
 mod keeper;
+mod pages;
 mod sql;
 
-pub use age::{AGES, DAYS_MAX, Posture};
+pub use age::{AGES, DAYS_MAX};
+pub use api::Api;
 pub use keeper::Keeper;
+pub use pages::routes;
 
 use super::backups;
 use crate::kernel::access::{Claim, Gate, InstanceKeep, Tx, Write};
 use crate::kernel::audit::{self, Audited, Event, Quiet};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::instance::Instance;
-use crate::kernel::keyring::{Keyring, Purpose, RecoveryKit};
+use crate::kernel::keyring::{Keyring, Purpose, RecoveryKit, Share, ShareCount, SharedSecret, Unlock};
 use crate::kernel::time::Timestamp;
 use crate::people::sessions;
 use crate::people::setup;
@@ -25,6 +29,7 @@ const CHANGED: Event = Event::new("keys.changed", "The ways in which the instanc
 const KIT_RENEWED: Event =
     Event::new("keys.kit_renewed", "The recovery kit that nobody had seen was exchanged for another one.");
 const ORDERED: Event = Event::new("keys.ordered", "An exchange of keys was ordered.");
+const AGE_SET: Event = Event::new("keys.age_set", "The age that keys may reach was set.");
 const STOPPED: Event = Event::new("keys.exchange_failed", "An exchange of a key was given up.");
 
 macro_rules! kinds {
@@ -63,7 +68,7 @@ macro_rules! kinds {
 
         /// Events of this slice.
         pub const EVENTS: &[Event] = &[
-            CHANGED, KIT_RENEWED, ORDERED, STOPPED, audit::CHAIN_CLOSED, audit::CHAIN_OPENED,
+            CHANGED, KIT_RENEWED, ORDERED, AGE_SET, STOPPED, audit::CHAIN_CLOSED, audit::CHAIN_OPENED,
             $(Event::new(concat!("keys.", $word, "_exchanged"), $said)),*
         ];
     };
@@ -134,7 +139,7 @@ impl Change {
 ///
 /// Errors: `Forbidden` for somebody who did not prove lately who they are.
 pub fn order<'t>(tx: Write<'t, InstanceKeep>, kinds: &[Kind]) -> Result<Audited<'t, ()>> {
-    sessions::demand_proof(tx)?;
+    sessions::demand_proof_of_people(tx)?;
     if kinds.is_empty() {
         return Err(Error::invalid("No key was named.").hint("Choose at least one."));
     }
@@ -142,6 +147,26 @@ pub fn order<'t>(tx: Write<'t, InstanceKeep>, kinds: &[Kind]) -> Result<Audited<
         sql::insert(tx, kind.word())?;
     }
     tx.audited(ORDERED.alone().count("keys", i64::try_from(kinds.len()).unwrap_or_default()), ())
+}
+
+/// Another set of shares in the place of the one before.
+///
+/// Errors: `Forbidden` for somebody who did not prove lately who they are.
+fn new_shares<'t>(
+    tx: Write<'t, InstanceKeep>,
+    instance: &Instance,
+    count: ShareCount,
+) -> Result<Audited<'t, Vec<Share>>> {
+    sessions::demand_proof(tx)?;
+    let (secret, papers) = SharedSecret::split(count)?;
+    instance.change_keyring(|keyring| keyring.replace_slot(&Unlock::Shares(secret)))?;
+    tx.audited(CHANGED.alone().count("shares", i64::from(count.of)), papers)
+}
+
+/// Sets the age after which a key raises an alarm.
+fn set_days<'t>(tx: Write<'t, InstanceKeep>, days: &str) -> Result<Audited<'t, ()>> {
+    DAYS_MAX.set(tx, days)?;
+    tx.audited(AGE_SET.alone(), ())
 }
 
 /// The exchanges that were ordered last, the newest first.

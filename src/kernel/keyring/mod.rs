@@ -174,8 +174,8 @@ impl Keyring {
     /// Exchanges the secret of a kind: a new key file, a new passphrase. Call `save`.
     pub fn replace_slot(&mut self, unlock: &Unlock) -> Result<()> {
         if let Unlock::Kit(_) = unlock {
-            return Err(Error::invalid("A recovery kit is exchanged by `testkeep key renew-kit` only.")
-                .hint("The password of the backups comes from the kit, so they must learn it too."));
+            return Err(Error::invalid("The recovery kit of an instance stays the same for good.")
+                .hint("The password of its backups comes from the kit."));
         }
         self.put_slot(unlock, Clock::System.now())
     }

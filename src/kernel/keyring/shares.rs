@@ -7,6 +7,7 @@ use super::file::ShareCount;
 use super::groups::{self, Paper};
 use crate::kernel::base32;
 use crate::kernel::error::{Error, Result};
+use crate::kernel::limits;
 use crate::kernel::random;
 use crate::kernel::sealing::{self, Key};
 use crate::kernel::secret::Secret;
@@ -49,11 +50,9 @@ impl SharedSecret {
     /// Errors: `Invalid` for counts that make no sense.
     pub fn split(count: ShareCount) -> Result<(SharedSecret, Vec<Share>)> {
         let ShareCount { of, need } = count;
-        if need < 2 || need > of || of > crate::kernel::limits::SHARES_MAX {
-            return Err(Error::invalid(format!("{need} of {of} shares cannot be made.")).hint(format!(
-                "At least 2 must be needed, and at most {} are made.",
-                crate::kernel::limits::SHARES_MAX
-            )));
+        if need < 2 || need > of || of > limits::SHARES_MAX {
+            return Err(Error::invalid(format!("{need} of {of} shares cannot be made."))
+                .hint(format!("At least 2 must be needed, and at most {} are made.", limits::SHARES_MAX)));
         }
         let secret = Secret::new(random::bytes::<32>());
         let set = random::bytes::<SET_BYTES>();

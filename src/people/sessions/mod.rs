@@ -162,7 +162,12 @@ pub(super) fn prove(tx: Write<'_, AccountWrite>, id: SessionId) -> Result<Openin
 
 /// The sign-in that this cookie belongs to, if it is not finished and not too old.
 pub(super) fn staged(tx: impl Tx, cookie: &str) -> Result<Option<Staged>> {
-    sql::staged(tx, &tx.digest(cookie))
+    for digest in tx.digests(cookie) {
+        if let Some(staged) = sql::staged(tx, &digest)? {
+            return Ok(Some(staged));
+        }
+    }
+    Ok(None)
 }
 
 /// Counts a wrong code; after too many the sign-in is over.

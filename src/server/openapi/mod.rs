@@ -8,7 +8,7 @@ mod page;
 
 use super::table::table;
 use crate::exchange::uploads;
-use crate::keeping::{backups, certificates, drills, maintenance, restores, trail};
+use crate::keeping::{backups, certificates, drills, keys, maintenance, restores, trail};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people::{members, tokens, users};
 use crate::running::{results, runs};
@@ -70,6 +70,7 @@ fn make() -> Value {
         uploads::Api::openapi(),
         trail::Api::openapi(),
         backups::Api::openapi(),
+        keys::Api::openapi(),
         drills::Api::openapi(),
         restores::Api::openapi(),
         certificates::Api::openapi(),

@@ -1,12 +1,14 @@
 //! Exchange of keys, as an owner has it done: with a server under load, on a stopped instance, and cut off.
 
+use crate::support::App;
 use crate::support::program::{Machine, copy};
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use testkeep::kernel::access::{DatabaseKey, Door};
+use testkeep::kernel::access::{DatabaseKey, Door, Role};
 use testkeep::kernel::keyring::{Keyring, Unlock};
 use testkeep::kernel::layout;
 
@@ -197,4 +199,34 @@ fn a_keyring_of_the_first_format_is_brought_up_to_date_by_its_secrets() {
     assert_eq!(current(&status, "master")["generation"], 2);
     assert_eq!(keyring(&machine, "data").uuid(), before.uuid());
     assert!(!opens(&machine.path("data"), &before.database()));
+}
+
+#[actix_web::test]
+async fn t_de_5_keys_are_seen_and_their_exchange_is_ordered_over_https() {
+    let app = App::start().await;
+    let (owner, auditor) = (app.token(Role::Owner, None).await, app.token(Role::Auditor, None).await);
+    let get = |token: String| app.with_token(&token, Method::GET, "/api/v1/keys").send();
+    let before: Value = get(auditor.clone()).await.unwrap().json().await.unwrap();
+    assert_eq!(
+        (&before["keys"][0]["purpose"], &before["keys"][0]["generation"]),
+        (&json!("master"), &json!(1))
+    );
+    assert_eq!(before["ways"].as_array().unwrap().len(), 2);
+    let order = |token: String, keys: Value| {
+        app.with_token(&token, Method::POST, "/api/v1/keys/exchange").json(&json!({ "keys": keys })).send()
+    };
+    assert_eq!(order(auditor, json!(["tokens"])).await.unwrap().status(), 403);
+    assert_eq!(order(owner.clone(), json!(["moon"])).await.unwrap().status(), 422);
+    assert_eq!(order(owner.clone(), json!(["tokens", "chain"])).await.unwrap().status(), 202);
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let now: Value = get(owner.clone()).await.unwrap().json().await.unwrap();
+        if now["exchanges"].as_array().unwrap().iter().all(|exchange| exchange["state"] == "done") {
+            break;
+        }
+        assert!(Instant::now() < until, "{now}");
+        actix_web::rt::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(app.get("/instance/keys").await.status(), 303, "strangers sign in first");
+    app.stop().await;
 }

@@ -1,0 +1,193 @@
+//! The page of keys: which there are, how old they are, what opens the instance, and their exchange.
+
+use super::{Change, DAYS_MAX, Kind, age};
+use crate::kernel::access::{Gate, InstanceKeep, InstanceView, Read, Tx};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::instance::Instance;
+use crate::kernel::keyring::{Line, Share, ShareCount, State, Way};
+use crate::kernel::time::Timestamp;
+use crate::people;
+use crate::web::filters;
+use crate::web::forms::{Form, Problems};
+use crate::web::layout::{At, Frame};
+use crate::web::respond::{Page, Redirect};
+use crate::web::routes::{Route, get, post};
+use crate::web::visit::Visit;
+use actix_web::web::Data;
+use askama::Template;
+use serde::Deserialize;
+
+/// The address of the page.
+const PAGE: &str = "/instance/keys";
+
+/// The routes of this slice.
+pub fn routes() -> Vec<Route> {
+    let pages = vec![
+        get(PAGE, show),
+        post("/instance/keys/exchange", exchange),
+        post("/instance/keys/ages", change_days),
+        post("/instance/keys/shares", print_shares),
+    ];
+    pages.into_iter().chain(super::api::routes()).collect()
+}
+
+#[derive(Template)]
+#[template(path = "keeping/keys/show.html")]
+struct KeysPage {
+    frame: Frame,
+    uuid: String,
+    keys: Vec<Line>,
+    ways: Vec<Way>,
+    kinds: Vec<Choice>,
+    changes: Vec<Change>,
+    days_max: i64,
+    now: Timestamp,
+    may_keep: bool,
+    is_fresh: bool,
+    problems: Problems,
+}
+
+/// A key that can be exchanged, with the age of the one in use.
+struct Choice {
+    kind: Kind,
+    days: i64,
+    is_overdue: bool,
+}
+
+#[derive(Template)]
+#[template(path = "keeping/keys/shares.html")]
+struct SharesPage {
+    frame: Frame,
+    instance: String,
+    uuid: String,
+    need: u8,
+    of: u8,
+    set: String,
+    papers: Vec<Paper>,
+}
+
+/// One share as it is shown: its number, and its groups in lines.
+struct Paper {
+    number: u8,
+    lines: Vec<String>,
+}
+
+async fn show(gate: Gate<InstanceView>, visit: Visit, instance: Data<Instance>) -> Result<Page<KeysPage>> {
+    let instance = instance.into_inner();
+    let page = gate.read(move |tx| KeysPage::of(tx, visit, &instance));
+    Ok(Page::new(page.await?))
+}
+
+#[derive(Deserialize)]
+struct ExchangeForm {
+    #[serde(default)]
+    key: Vec<String>,
+}
+
+async fn exchange(gate: Gate<InstanceKeep>, Form(form): Form<ExchangeForm>) -> Result<Redirect> {
+    let kinds = kinds(&form.key)?;
+    gate.write(move |tx| super::order(tx, &kinds)).await?;
+    Ok(Redirect::to(PAGE)
+        .saying("The exchange is ordered. It begins within seconds, and the instance goes on answering."))
+}
+
+/// The keys of these words.
+pub(super) fn kinds(words: &[String]) -> Result<Vec<Kind>> {
+    let kind = |word: &String| {
+        Kind::of_word(word).ok_or_else(|| Error::invalid(format!("There is no key “{word}” to exchange.")))
+    };
+    words.iter().map(kind).collect()
+}
+
+#[derive(Deserialize)]
+struct DaysForm {
+    days: String,
+}
+
+async fn change_days(gate: Gate<InstanceKeep>, Form(form): Form<DaysForm>) -> Result<Redirect> {
+    gate.write(move |tx| super::set_days(tx, form.days.trim())).await?;
+    Ok(Redirect::to(PAGE).saying("The age that keys may reach is saved."))
+}
+
+#[derive(Deserialize)]
+struct SharesForm {
+    of: u8,
+    need: u8,
+}
+
+async fn print_shares(
+    gate: Gate<InstanceKeep>,
+    visit: Visit,
+    instance: Data<Instance>,
+    Form(form): Form<SharesForm>,
+) -> Result<Page<SharesPage>> {
+    let (instance, count) = (instance.into_inner(), ShareCount { of: form.of, need: form.need });
+    let own = instance.clone();
+    let papers = gate.write(move |tx| super::new_shares(tx, &own, count)).await?;
+    let page = gate.read(move |tx| {
+        let seen = people::seen(tx)?;
+        let name = seen.instance.clone();
+        Ok(SharesPage {
+            frame: Frame::instance(tx, visit, seen).at(At::Keys).here("Shares"),
+            instance: name,
+            uuid: instance.keyring()?.uuid().to_owned(),
+            need: count.need,
+            of: count.of,
+            set: papers.first().map(Share::set_name).unwrap_or_default(),
+            papers: papers.iter().map(Paper::of).collect(),
+        })
+    });
+    Ok(Page::new(page.await?))
+}
+
+impl Paper {
+    fn of(share: &Share) -> Paper {
+        let printed = share.print();
+        let groups: Vec<&str> = printed.expose().split('-').collect();
+        Paper { number: share.number, lines: groups.chunks(6).map(|line| line.join("-")).collect() }
+    }
+}
+
+impl KeysPage {
+    fn of(tx: Read<'_, InstanceView>, visit: Visit, instance: &Instance) -> Result<KeysPage> {
+        let days_max = age::days(&DAYS_MAX.get(tx)?)?;
+        let keyring = instance.keyring()?;
+        let choice = |kind: &Kind| {
+            let days = age::age(&keyring, *kind, tx.now())?;
+            Some(Choice { kind: *kind, days, is_overdue: days_max > 0 && days > days_max })
+        };
+        Ok(KeysPage {
+            frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Keys),
+            uuid: keyring.uuid().to_owned(),
+            keys: keyring.lines(),
+            ways: keyring.ways(),
+            kinds: Kind::ALL.iter().filter_map(choice).collect(),
+            changes: super::changes(tx)?,
+            days_max,
+            now: tx.now(),
+            may_keep: tx.may::<InstanceKeep>(),
+            is_fresh: tx.is_fresh(),
+            problems: Problems::default(),
+        })
+    }
+
+    fn is_working(&self) -> bool {
+        self.changes.iter().any(Change::is_open)
+    }
+
+    fn days(&self, line: &Line) -> i64 {
+        ((self.now.0 - line.made_at.0) / (24 * 3_600_000)).max(0)
+    }
+
+    fn in_use(&self) -> impl Iterator<Item = &Line> {
+        self.keys.iter().filter(|line| line.state != State::Retired)
+    }
+
+    fn retired(&self) -> impl Iterator<Item = &Line> {
+        self.keys.iter().filter(|line| line.state == State::Retired)
+    }
+
+    fn has_retired(&self) -> bool {
+        self.retired().next().is_some()
+    }
+}
