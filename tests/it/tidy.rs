@@ -286,6 +286,7 @@ fn blocking_work_leaves_the_async_threads_in_few_places() {
             &[
                 ("src/cli/", "a command may wait"),
                 ("src/kernel/db/pin.rs", "SQLite tells nobody when a lock of another process is free"),
+                ("src/kernel/db/exchange.rs", "a reader waits for the moment between a commit and its note"),
             ],
         ),
     );

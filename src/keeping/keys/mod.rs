@@ -33,7 +33,7 @@ const AGE_SET: Event = Event::new("keys.age_set", "The age that keys may reach w
 const STOPPED: Event = Event::new("keys.exchange_failed", "An exchange of a key was given up.");
 
 macro_rules! kinds {
-    ($($(#[doc = $meaning:literal])+ $name:ident = $word:literal, $title:literal, $purpose:expr, $said:literal;)*) => {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $word:literal, $title:literal, $purpose:expr, $event:expr;)*) => {
         /// A key that can be exchanged.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum Kind { $($(#[doc = $meaning])+ $name),* }
@@ -60,7 +60,7 @@ macro_rules! kinds {
             /// The entry of its exchange.
             fn event(self) -> &'static Event {
                 match self { $(Kind::$name => {
-                    const DONE: Event = Event::new(concat!("keys.", $word, "_exchanged"), $said);
+                    const DONE: Event = $event;
                     &DONE
                 }),* }
             }
@@ -69,26 +69,26 @@ macro_rules! kinds {
         /// Events of this slice.
         pub const EVENTS: &[Event] = &[
             CHANGED, KIT_RENEWED, ORDERED, AGE_SET, STOPPED, audit::CHAIN_CLOSED, audit::CHAIN_OPENED,
-            $(Event::new(concat!("keys.", $word, "_exchanged"), $said)),*
+            $($event),*
         ];
     };
 }
 
 kinds! {
     /// Wraps all others.
-    Master = "master", "Master key", None, "The master key was exchanged.";
+    Master = "master", "Master key", None, Event::new("keys.master_exchanged", "The master key was exchanged.");
     /// Encrypts the database.
-    Database = "database", "Database", Some(Purpose::Database), "The key of the database was exchanged.";
+    Database = "database", "Database", Some(Purpose::Database), Event::new("keys.database_exchanged", "The key of the database was exchanged.");
     /// Digests tokens and cookies.
-    Tokens = "tokens", "Digests of tokens", Some(Purpose::Tokens), "The key of the digests of tokens was exchanged.";
+    Tokens = "tokens", "Digests of tokens", Some(Purpose::Tokens), Event::new("keys.tokens_exchanged", "The key of the digests of tokens was exchanged.");
     /// Binds the audit trail.
-    Chain = "chain", "Audit trail", Some(Purpose::Chain), "The key of the audit trail was exchanged.";
+    Chain = "chain", "Audit trail", Some(Purpose::Chain), Event::new("keys.chain_exchanged", "The key of the audit trail was exchanged.");
     /// Encrypts secrets in the database.
-    Vault = "vault", "Vault", Some(Purpose::Vault), "The key of the vault was exchanged.";
+    Vault = "vault", "Vault", Some(Purpose::Vault), Event::new("keys.vault_exchanged", "The key of the vault was exchanged.");
     /// Signs receipts of backups.
-    Signing = "signing", "Signatures of backups", Some(Purpose::BackupSigning), "The key that signs receipts of backups was exchanged.";
+    Signing = "signing", "Signatures of backups", Some(Purpose::BackupSigning), Event::new("keys.signing_exchanged", "The key that signs receipts of backups was exchanged.");
     /// Encrypts attached files.
-    Blobs = "blobs", "Attached files", Some(Purpose::Blobs), "The key of attached files was exchanged.";
+    Blobs = "blobs", "Attached files", Some(Purpose::Blobs), Event::new("keys.blobs_exchanged", "The key of attached files was exchanged.");
 }
 
 impl Kind {

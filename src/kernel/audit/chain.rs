@@ -1,5 +1,6 @@
 //! The hash chain beneath the audit trail: each row is bound to the one before by a keyed hash.
 
+use super::{CHAIN_CLOSED, CHAIN_OPENED};
 use crate::kernel::access::Origin;
 use crate::kernel::db::row::{self, FromRow, Row};
 use crate::kernel::error::{Error, Result};
@@ -23,11 +24,6 @@ impl Drop for ChainKey {
 
 /// All keys of the chain, by generation. Each row says by which one it is bound.
 pub type ChainKeys = BTreeMap<u32, ChainKey>;
-
-/// Name of the last entry under one key, bound by it.
-pub(super) const CLOSED: &str = "keys.chain_closed";
-/// Name of the first entry under the next key. It covers the one before, so both keys vouch for the change.
-pub(super) const OPENED: &str = "keys.chain_opened";
 
 /// The last row: what backups keep to notice a trail cut short.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,9 +88,9 @@ pub(in crate::kernel) fn append(conn: &Connection, keys: &ChainKeys, link: &Link
 /// Ends the segment of one key and begins that of another, with an entry on each side.
 pub(super) fn change_key(conn: &Connection, keys: &ChainKeys, to: u32, mut link: Link) -> Result<()> {
     link.facts = format!("generation={to}");
-    link.event = CLOSED.to_owned();
+    link.event = CHAIN_CLOSED.name.to_owned();
     append(conn, keys, &link)?;
-    link.event = OPENED.to_owned();
+    link.event = CHAIN_OPENED.name.to_owned();
     append_under(conn, keys, to, &link)
 }
 
@@ -191,12 +187,12 @@ impl Segment {
     fn follow(&mut self, stored: &Stored) -> Option<u32> {
         let expected = self.ends_in.take();
         if let Some(next) = expected {
-            if stored.link.event != OPENED || next <= self.generation {
+            if stored.link.event != CHAIN_OPENED.name || next <= self.generation {
                 return None;
             }
             self.generation = next;
         }
-        if stored.link.event == CLOSED {
+        if stored.link.event == CHAIN_CLOSED.name {
             self.ends_in = Some(stored.link.facts.strip_prefix("generation=")?.parse().ok()?);
         }
         (stored.generation == self.generation).then_some(self.generation)

@@ -117,10 +117,12 @@ pub fn verify(tx: Read<'_, AuditView>, anchor: Option<&Head>) -> Result<Verdict>
 
 /// The last entry under one key of the chain.
 pub const CHAIN_CLOSED: Event =
-    Event::new(chain::CLOSED, "The key of the audit trail was exchanged: its last entry.");
+    Event::new("keys.chain_closed", "The key of the audit trail was exchanged: its last entry.");
 /// The first entry under another key of the chain.
-pub const CHAIN_OPENED: Event =
-    Event::new(chain::OPENED, "The key of the audit trail was exchanged: the first entry of the next one.");
+pub const CHAIN_OPENED: Event = Event::new(
+    "keys.chain_opened",
+    "The key of the audit trail was exchanged: the first entry of the next one.",
+);
 
 /// The generation of the key that binds the trail now.
 pub fn chain_generation(tx: impl Tx) -> Result<u32> {
