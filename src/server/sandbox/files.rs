@@ -6,7 +6,7 @@
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::keyring::default_key_file;
-use crate::kernel::options::Options;
+use crate::kernel::options::{Options, Row};
 use landlock::{
     ABI, Access as _, AccessFs, BitFlags, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
@@ -126,7 +126,9 @@ fn named(options: &Options) -> Vec<PathBuf> {
         files.extend(acme.binding.as_ref().map(|binding| binding.key_file.clone()));
     }
     files.extend(options.admin.as_ref().and_then(|admin| admin.authority.clone()));
-    files.extend(options.metrics_token_file.clone());
+    let is_file = |row: &Row| row.takes == "path" && row.name != "data";
+    let said = options.values.iter().filter(|value| is_file(value.row) && !value.words.is_empty());
+    files.extend(said.map(|value| PathBuf::from(&value.words)));
     files.extend(options.credentials.clone());
     files.push(options.key_file.clone().unwrap_or_else(|| default_key_file(&options.data)));
     files
@@ -161,12 +163,14 @@ mod tests {
         fs::write(at("elsewhere/secret"), "x").unwrap();
         fs::write(at("tls/key.pem"), "x").unwrap();
         fs::write(at("testkeep.key"), "x").unwrap();
+        fs::write(at("token"), "x").unwrap();
         let pairs = [
             ("data", at("data")),
             ("tls_certificate", at("tls/certificate.pem")),
             ("tls_key", at("tls/key.pem")),
             ("backup_roots", at("keep")),
             ("key_file", at("testkeep.key")),
+            ("metrics_token_file", at("token")),
         ];
         let flags = pairs.map(|(name, path)| (name.to_owned(), path.display().to_string()));
         let options = Options::load(&flags, []).unwrap();
@@ -200,6 +204,7 @@ mod tests {
                 // As somebody who renews a certificate does it.
                 read(at("tls/key.pem")).unwrap();
                 read(at("testkeep.key")).unwrap();
+                read(at("token")).unwrap();
                 read("/etc/hosts".into()).unwrap();
                 let itself = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
                 assert!(itself.status.success(), "{itself:?}");
