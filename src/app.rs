@@ -91,7 +91,7 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
     // Before anybody can send another: none of those that are not done is under way.
     uploads::sweep(&house.instance.door, Leftover::All).await?;
     let noting = house.instance.door.job(&upgrade::NOTER).gate::<InstanceKeep>(());
-    noting.write(|tx| upgrade::note(tx)).await?;
+    noting.write(upgrade::note).await?;
     // The clock of the system, always: strangers judge the certificate by theirs.
     let tls = if is_clear { None } else { Some(Tls::open(&options, Clock::System)?) };
     let keeper = match &tls {

@@ -33,7 +33,7 @@ pub async fn run(command: Maintenance, house: &House, output: Output) -> Result<
         Maintenance::On { minutes, reason } => {
             keep.write(move |tx| maintenance::close(tx, minutes, &reason)).await.map(drop)?;
         }
-        Maintenance::Off => keep.write(|tx| maintenance::open(tx)).await?,
+        Maintenance::Off => keep.write(maintenance::open).await?,
         Maintenance::Status => {}
     }
     let now = house.shell.operator().gate::<InstanceView>(()).read(|tx| maintenance::now(tx)).await?;

@@ -213,13 +213,12 @@ pub(super) async fn undo(place: &Place, schema: i64, server: Option<u32>, option
 
 fn signal(process: u32, signal: Signal) -> Result<()> {
     let id = i32::try_from(process).ok().and_then(Pid::from_raw);
-    let sent = id.ok_or_else(|| Error::internal("no such process")).and_then(|id| {
+    id.ok_or_else(|| Error::internal("no such process")).and_then(|id| {
         kill_process(id, signal).map_err(|cause| {
             Error::forbidden(format!("The server, process {process}, could not be told: {cause}."))
                 .hint("Run the command as root or as the user of the server.")
         })
-    });
-    sent
+    })
 }
 
 /// Whether a process runs the file that lies at this place now.

@@ -34,7 +34,7 @@ async fn change(
 ) -> Result<Json<MaintenanceWire>> {
     let closed = match change.minutes {
         0 => {
-            gate.write(|tx| super::open(tx)).await?;
+            gate.write(super::open).await?;
             None
         }
         minutes => Some(gate.write(move |tx| super::close(tx, minutes, &change.reason)).await?),

@@ -81,7 +81,7 @@ async fn open(
     closure: Data<Closure>,
     Form(Nothing {}): Form<Nothing>,
 ) -> Result<Redirect> {
-    gate.write(|tx| super::open(tx)).await?;
+    gate.write(super::open).await?;
     closure.set(None);
     Ok(Redirect::to(PAGE).saying("The instance is open again."))
 }
