@@ -13,14 +13,17 @@ use crate::exchange::uploads::{self, Leftover};
 use crate::jobs::{Jobs, table};
 use crate::keeping::backups::Desk;
 use crate::keeping::certificates::{Keeper, Kept};
+use crate::keeping::integrity;
 use crate::keeping::keys;
 use crate::keeping::overview::{About, Certificate};
 use crate::keeping::restores::whole::Attempt;
 use crate::keeping::upgrade;
 use crate::kernel::access::InstanceKeep;
+use crate::kernel::durable;
 use crate::kernel::error::Result;
 use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
+use crate::kernel::layout;
 use crate::kernel::options::Options;
 use crate::kernel::restart::{Ended, Restart};
 use crate::kernel::secret::Secret;
@@ -120,6 +123,8 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
         Duty::Whole => {
             tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.watch())));
             tasks.push(tokio::spawn(keys::Keeper::new(Arc::clone(&desk)).watch()));
+            tasks.push(tokio::spawn(integrity::watch(Arc::clone(&desk))));
+            integrity::at_start(Arc::clone(&desk)).await?;
             Some(Jobs::start(house.instance.door.clone(), table::JOBS, Arc::clone(&desk)).await?)
         }
         Duty::AnswersOnly => None,
@@ -267,6 +272,10 @@ impl Running {
         self.desk.close().await;
         self.tasks.iter().for_each(JoinHandle::abort);
         self.house.instance.door.shut_down().await;
+        // Without it the next start looks at the whole database: nobody knows then how this one ended.
+        if let Err(reason) = durable::replace(&layout::clean_mark(&self.house.instance.data), b"") {
+            tracing::warn!(?reason, "the mark of a stop in good order could not be left");
+        }
         drop(self.held);
     }
 }

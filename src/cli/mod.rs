@@ -12,6 +12,7 @@ mod doctor;
 mod drill;
 mod flags;
 mod health;
+mod integrity;
 mod key;
 mod maintenance;
 mod output;
@@ -104,6 +105,10 @@ enum Command {
     Ca(ca::Ca),
     /// Check files, keys, database, disk and backups, and say what to do.
     Doctor(doctor::Doctor),
+    /// Read everything that is stored and say what is damaged.
+    Check(integrity::Check),
+    /// Mend what is damaged, from backups and from what is whole.
+    Repair(integrity::Repair),
     /// Fill a project with a shop that never was, to look around in.
     Demo(demo::Demo),
     /// Ask a running instance whether it is ready; for containers.
@@ -190,6 +195,8 @@ async fn inside(command: Command, house: &House, options: &Options, output: Outp
         Command::Ca(ca) => ca::run(ca, house, options, output).await,
         Command::Demo(demo) => demo::run(demo, house, output).await,
         Command::Maintenance(maintenance) => maintenance::run(maintenance, house, output).await,
+        Command::Check(check) => integrity::check(check, house, output).await,
+        Command::Repair(repair) => integrity::repair(repair, house, output).await,
         Command::Digest => audit::digest(house, output).await,
         Command::Audit(audit) => audit::run(audit, house, output).await,
         _ => unreachable!("the others do not open an instance"),

@@ -3,9 +3,10 @@
 use crate::exchange::uploads::{self, Leftover};
 use crate::keeping::backups::{self, Desk};
 use crate::keeping::restores::whole;
-use crate::keeping::{drills, keys, trail};
+use crate::keeping::{drills, integrity, keys, retention, storage};
 use crate::kernel::declare::{Scheduled, When};
 use crate::people::sessions;
+use crate::running::results::recount;
 use std::sync::Arc;
 
 /// All scheduled work. The desk is handed to each: through it a job reaches the instance.
@@ -16,10 +17,13 @@ pub const JOBS: &[Scheduled<Arc<Desk>>] = &[
     drills::DRILL,
     drills::WATCH,
     whole::SWEEP,
-    trail::VERIFY,
+    integrity::CHECK,
+    retention::KEEP,
+    storage::SAMPLE,
     keys::AGES,
     STAMPS,
     SWEEP,
+    RECOUNT,
 ];
 
 /// People know nothing of the desk, so their job is fitted to it here.
@@ -37,6 +41,18 @@ const SWEEP: Scheduled<Arc<Desk>> = Scheduled {
         Box::pin(async move {
             let swept = uploads::sweep(&desk.instance.door, Leftover::Stale).await?;
             Ok(format!("{swept} uploads that were cut off are taken away."))
+        })
+    },
+};
+
+/// A run that goes into the trash is counted at once where that is quick; this does the rest.
+const RECOUNT: Scheduled<Arc<Desk>> = Scheduled {
+    job: &recount::RECOUNTER,
+    when: When::Cron("*/10 * * * *"),
+    run: |desk| {
+        Box::pin(async move {
+            let changed = recount::recount_all(&desk.instance.door).await?;
+            Ok(format!("{changed} summaries of cases were counted anew."))
         })
     },
 };

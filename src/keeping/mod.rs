@@ -22,6 +22,12 @@ pub mod upgrade;
 
 pub mod maintenance;
 
+pub mod integrity;
+
+pub mod retention;
+
+pub mod storage;
+
 pub mod overview;
 
 pub mod runbook;
@@ -46,6 +52,8 @@ pub fn events() -> Vec<&'static Event> {
         upgrade::EVENTS,
         maintenance::EVENTS,
         overview::EVENTS,
+        integrity::EVENTS,
+        retention::EVENTS,
     ]
     .into_iter()
     .flatten()

@@ -55,6 +55,10 @@ macro_rules! alarms {
 
 // One line a kind, in the order of the pages.
 alarms! {
+    /// Something that was stored cannot be read back as it was written; the subject is what was checked.
+    Corruption = "corruption", "Damage was found", Danger, "/instance/storage/checks";
+    /// The disk of the data holds no more, or will soon; the subject is empty.
+    DiskFull = "disk_full", "The disk is filling up", Danger, "/instance/storage";
     /// A scheduled job failed; the subject is its name.
     JobFailed = "job_failed", "Scheduled work failed", Warning, "/instance";
     /// A drill did not bring the newest backup of a target back; the subject is the target.

@@ -29,6 +29,8 @@ pub const USER_TABLES: &[&str] = &[
     "items",
     "results",
     "uploads",
+    "holds",
+    "retention",
 ];
 
 /// Tables that belong to the running instance and not to its users.
@@ -46,11 +48,15 @@ pub const OWN_TABLES: &[&str] = &[
     "drills",
     "restores",
     "key_changes",
+    "checks",
+    "findings",
+    "deletions",
+    "sizes",
     "migrations",
 ];
 
 /// Columns that change by looking: they are no data.
-const STAMPS: &[&str] = &["seen_at", "totp_step"];
+const STAMPS: &[&str] = &["seen_at", "totp_step", "checked_at", "damaged_at", "unused_at", "recount_due"];
 
 /// The hash over all rows of user data, 64 hex digits. A blob stands in it by its content's digest.
 pub fn of_user_data(tx: Read<'_, InstanceView>) -> Result<String> {

@@ -42,7 +42,7 @@ pub fn trouble(verb: &str, path: &Path, cause: std::io::Error) -> Error {
     let (whole, path) = (path, path.display());
     match cause.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Error::busy(format!("There is no space left to {verb} {path}."))
+            Error::full(format!("There is no space left to {verb} {path}."))
                 .hint("Free some space on this disk; nothing was changed.")
         }
         ErrorKind::ReadOnlyFilesystem => {

@@ -25,6 +25,10 @@ pub enum Kind {
     TooMany,
     /// Not now; the same request may succeed in a moment.
     Busy,
+    /// The disk holds no more; what only reads goes on.
+    Full,
+    /// What was stored cannot be read back as it was written, so it is not served at all.
+    Damaged,
     /// Our fault: only the log tells the cause.
     Internal,
 }
@@ -57,7 +61,7 @@ pub enum Log {
 
 /// One row for each kind, in the order of `Kind`.
 #[rustfmt::skip]
-pub const KINDS: [Appearance; 9] = [
+pub const KINDS: [Appearance; 11] = [
     Appearance { kind: Kind::Invalid,         code: "invalid",         http_status: 422, exit_code: 65, log: Log::Quiet },
     Appearance { kind: Kind::Unauthenticated, code: "unauthenticated", http_status: 401, exit_code: 77, log: Log::Notice },
     Appearance { kind: Kind::Forbidden,       code: "forbidden",       http_status: 403, exit_code: 77, log: Log::Notice },
@@ -66,6 +70,8 @@ pub const KINDS: [Appearance; 9] = [
     Appearance { kind: Kind::TooLarge,        code: "too_large",       http_status: 413, exit_code: 65, log: Log::Quiet },
     Appearance { kind: Kind::TooMany,         code: "too_many",        http_status: 429, exit_code: 75, log: Log::Notice },
     Appearance { kind: Kind::Busy,            code: "busy",            http_status: 503, exit_code: 75, log: Log::Notice },
+    Appearance { kind: Kind::Full,            code: "disk_full",       http_status: 507, exit_code: 74, log: Log::Alarm },
+    Appearance { kind: Kind::Damaged,         code: "damaged",         http_status: 503, exit_code: 74, log: Log::Alarm },
     Appearance { kind: Kind::Internal,        code: "internal",        http_status: 500, exit_code: 70, log: Log::Alarm },
 ];
 
@@ -122,6 +128,14 @@ impl Error {
     pub fn busy(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::Busy, sentence)
     }
+    /// The disk holds no more; say what was not stored.
+    pub fn full(sentence: impl Into<Arc<str>>) -> Error {
+        Error::new(Kind::Full, sentence)
+    }
+    /// What was stored cannot be read back as it was written; say what.
+    pub fn damaged(sentence: impl Into<Arc<str>>) -> Error {
+        Error::new(Kind::Damaged, sentence)
+    }
     /// A failure that somebody else has told us of, kept as it was told.
     pub fn of_kind(kind: Kind, sentence: impl Into<Arc<str>>) -> Error {
         Error::new(kind, sentence)
@@ -168,8 +182,17 @@ impl Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(cause: rusqlite::Error) -> Error {
-        use rusqlite::ErrorCode::{DatabaseBusy, OperationInterrupted};
+        use rusqlite::ErrorCode::{
+            DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, OperationInterrupted,
+        };
         match cause.sqlite_error_code() {
+            Some(DiskFull) => Error::full("The disk of this instance is full, so nothing was changed.")
+                .hint("Reading goes on. Once there is room again, the same change succeeds."),
+            // SQLCipher says of a page whose tag is wrong that this is no database.
+            Some(DatabaseCorrupt | NotADatabase) => Error::damaged(
+                "A part of the database that this needs is damaged, so it is not shown.",
+            )
+            .hint("The rest goes on working. The owner of the instance finds what to do under Storage."),
             Some(DatabaseBusy) => Error::busy("Another process is writing to this instance."),
             Some(OperationInterrupted) => Error::busy("Reading this took too long.")
                 .hint("Narrow the filter, or ask for a shorter period."),

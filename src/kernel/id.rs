@@ -62,4 +62,7 @@ ids! {
     DrillId = "drill"
     RestoreId = "restore"
     ClientCertificateId = "client_certificate"
+    CheckId = "check"
+    HoldId = "hold"
+    DeletionId = "deletion"
 }

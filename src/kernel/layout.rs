@@ -55,6 +55,11 @@ pub fn before_upgrade(data: &Path) -> PathBuf {
     data.join("before-upgrade")
 }
 
+/// What a server leaves that stopped in good order; it is gone while one runs.
+pub fn clean_mark(data: &Path) -> PathBuf {
+    data.join("stopped")
+}
+
 /// The folder of the copies at home of the signed receipts of backups.
 pub fn receipts(data: &Path) -> PathBuf {
     data.join("receipts")

@@ -3,9 +3,11 @@
 mod certificates;
 
 pub use certificates::*;
+mod storage;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
+pub use storage::*;
 
 /// Changes that may wait for the writer; one more is answered with `Busy`.
 pub const WRITE_QUEUE: usize = 1_024;

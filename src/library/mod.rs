@@ -1,5 +1,6 @@
 //! Tier 4: what is to be checked. Knows nothing of runs and results.
 
+pub mod holds;
 pub mod references;
 pub mod text;
 pub mod verdicts;

@@ -4,6 +4,8 @@ pub mod runs;
 
 pub mod results;
 
+pub mod trash;
+
 pub mod home;
 
 use crate::kernel::audit::Event;

@@ -190,12 +190,16 @@ pub async fn is_ready(door: &Door) -> Result<()> {
     within(door.job(&WATCH).gate::<InstanceView>(()).admit()).await
 }
 
-/// Whether the database reads and the writer commits. A full queue is a sign of life.
+/// Whether the database reads and the writer commits. A full queue is a sign of life, and so is a full disk:
+/// starting anew would end the reading that goes on.
 pub(super) async fn is_alive(door: &Door) -> Result<()> {
     is_ready(door).await?;
     let gate = door.job(&WATCH).gate::<InstanceKeep>(());
     let written = within(gate.write(|tx| Ok(tx.quiet(Quiet::JobHeartbeat, ())))).await;
-    written.or_else(|reason| if reason.kind() == Kind::Busy { Ok(()) } else { Err(reason) })
+    written.or_else(|reason| match reason.kind() {
+        Kind::Busy | Kind::Full => Ok(()),
+        _ => Err(reason),
+    })
 }
 
 async fn within(proof: impl Future<Output = Result<()>>) -> Result<()> {

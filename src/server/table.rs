@@ -2,10 +2,13 @@
 
 use super::{openapi, status};
 use crate::exchange::uploads;
-use crate::keeping::{backups, certificates, drills, keys, maintenance, overview, restores, runbook, trail};
+use crate::keeping::{
+    backups, certificates, drills, integrity, keys, maintenance, overview, restores, retention, runbook,
+    storage, trail,
+};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
-use crate::running::{home, results, runs};
+use crate::running::{home, results, runs, trash};
 use crate::web::assets;
 use crate::web::routes::Route;
 
@@ -22,6 +25,7 @@ pub fn table() -> Vec<Route> {
         evidence::routes(),
         runs::routes(),
         results::routes(),
+        trash::routes(),
         home::routes(),
         uploads::routes(),
         backups::routes(),
@@ -31,6 +35,9 @@ pub fn table() -> Vec<Route> {
         runbook::routes(),
         certificates::routes(),
         trail::routes(),
+        integrity::routes(),
+        retention::routes(),
+        storage::routes(),
         overview::routes(),
         maintenance::routes(),
     ]

@@ -217,6 +217,8 @@ impl Failure {
             "too_large" => "That is too large",
             "too_many" => "Too often in a short time",
             "busy" => "Busy right now",
+            "disk_full" => "The disk is full",
+            "damaged" => "This is damaged",
             "internal" => "Something went wrong here",
             _ => "This does not fit",
         }
@@ -228,6 +230,8 @@ impl Failure {
             "unauthenticated" | "forbidden" => ("blocked", "lock", "Nothing was changed"),
             "not_found" | "method_not_allowed" => ("untested", "search", "Nothing was changed"),
             "too_many" | "busy" => ("blocked", "clock", "Nothing was changed"),
+            "disk_full" => ("failed", "stop", "Nothing was changed"),
+            "damaged" => ("failed", "stop", "Not shown"),
             "internal" => ("failed", "stop", "Our fault"),
             _ => ("blocked", "warning", "Nothing was changed"),
         }

@@ -7,7 +7,7 @@ use super::filters::initials;
 use super::visit::{Said, Visit};
 use crate::kernel::access::{
     AuditView, BackupView, CaseWrite, InProject, Info, InstanceView, MemberView, PeopleView, Permission,
-    ProjectAdmin, ProjectAudit, ProjectKeep, ProjectList, ProjectView, Tx, UploadWrite,
+    ProjectAdmin, ProjectAudit, ProjectKeep, ProjectList, ProjectView, StorageView, Tx, UploadWrite,
 };
 
 /// Who is looking, and at which instance. `people` gathers it.
@@ -49,6 +49,8 @@ pub enum At {
     Members,
     /// `/p/KEY/audit`
     ProjectAudit,
+    /// `/p/KEY/trash`
+    Trash,
     /// `/p/KEY/settings`
     ProjectSettings,
     /// `/`, the list of projects, and `/projects/new`.
@@ -63,6 +65,8 @@ pub enum At {
     Keys,
     /// `/instance/certificate`
     Certificate,
+    /// `/instance/storage` and what lies below.
+    Storage,
     /// `/instance/audit`
     Audit,
     /// `/account`
@@ -82,24 +86,26 @@ struct Line {
 }
 
 #[rustfmt::skip]
-const OF_A_PROJECT: [Line; 7] = [
+const OF_A_PROJECT: [Line; 8] = [
     Line { at: At::Overview,        word: "Overview",         icon: "home",     path: "",          go: "h", needs: ProjectView::INFO,  is_at_foot: false },
     Line { at: At::Cases,           word: "Cases",            icon: "case",     path: "/cases",    go: "c", needs: ProjectView::INFO,  is_at_foot: false },
     Line { at: At::Runs,            word: "Runs",             icon: "run",      path: "/runs",     go: "r", needs: ProjectView::INFO,  is_at_foot: false },
     Line { at: At::Upload,          word: "Upload a report",  icon: "update",   path: "/upload",   go: "u", needs: UploadWrite::INFO,  is_at_foot: false },
     Line { at: At::Members,         word: "Members",          icon: "people",   path: "/members",  go: "m", needs: MemberView::INFO,   is_at_foot: true },
     Line { at: At::ProjectAudit,    word: "Audit trail",      icon: "audit",    path: "/audit",    go: "a", needs: ProjectAudit::INFO, is_at_foot: true },
+    Line { at: At::Trash,           word: "Trash",            icon: "trash",    path: "/trash",    go: "t", needs: ProjectView::INFO,  is_at_foot: true },
     Line { at: At::ProjectSettings, word: "Project settings", icon: "settings", path: "/settings", go: "s", needs: ProjectKeep::INFO,  is_at_foot: true },
 ];
 
 #[rustfmt::skip]
-const OF_THE_INSTANCE: [Line; 7] = [
+const OF_THE_INSTANCE: [Line; 8] = [
     Line { at: At::Projects, word: "Projects",    icon: "suite",    path: "/",                 go: "h", needs: ProjectList::INFO,  is_at_foot: false },
     Line { at: At::Instance, word: "Overview",    icon: "instance", path: "/instance",         go: "i", needs: InstanceView::INFO, is_at_foot: false },
     Line { at: At::People,   word: "People",      icon: "people",   path: "/instance/people",  go: "p", needs: PeopleView::INFO,   is_at_foot: false },
     Line { at: At::Backups,  word: "Backups",     icon: "backup",   path: "/instance/backups", go: "b", needs: BackupView::INFO,   is_at_foot: false },
     Line { at: At::Keys,     word: "Keys",        icon: "key",      path: "/instance/keys",    go: "k", needs: InstanceView::INFO, is_at_foot: false },
     Line { at: At::Certificate, word: "Certificate", icon: "lock", path: "/instance/certificate", go: "c", needs: InstanceView::INFO, is_at_foot: false },
+    Line { at: At::Storage,  word: "Storage",     icon: "shield",   path: "/instance/storage", go: "t", needs: StorageView::INFO,  is_at_foot: false },
     Line { at: At::Audit,    word: "Audit trail", icon: "audit",    path: "/instance/audit",   go: "a", needs: AuditView::INFO,    is_at_foot: false },
 ];
 
@@ -350,6 +356,6 @@ fn held(tx: impl Tx) -> Vec<&'static str> {
     }
     held! {
         ProjectView UploadWrite MemberView ProjectAudit ProjectKeep
-        ProjectList InstanceView PeopleView BackupView AuditView
+        ProjectList InstanceView PeopleView BackupView StorageView AuditView
     }
 }

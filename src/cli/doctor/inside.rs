@@ -4,7 +4,8 @@ use super::Check;
 use crate::app::House;
 use crate::keeping::backups::{self, Backup};
 use crate::keeping::certificates::Standing;
-use crate::kernel::access::{AuditView, BackupView, Claim, InstanceView};
+use crate::keeping::integrity as integrity_checks;
+use crate::kernel::access::{AuditView, BackupView, Claim, InstanceView, StorageView};
 use crate::kernel::audit::{self, Filter, Verdict};
 use crate::kernel::blobs;
 use crate::kernel::error::Result;
@@ -32,6 +33,7 @@ pub async fn checks(house: &House, options: &Options, is_quick: bool, checks: &m
     }
     add("clock", clock(house).await);
     add("evidence", evidence(house).await);
+    add("checks", known_damage(house).await);
     add("backups", newest_backup(house).await);
     add("renewal", renewal(house, options).await);
     super::targets::checks(house, &mut add).await;
@@ -143,8 +145,23 @@ async fn evidence(house: &House) -> Result<Check> {
         _ => Check::bad(
             "evidence",
             said,
-            "Restore the newest backup into another folder, and copy them from there.",
+            "Run `testkeep check --only files`, then `testkeep repair`: it brings them back from a backup.",
         ),
+    })
+}
+
+/// What the checks of every night know, and when they were made last.
+async fn known_damage(house: &House) -> Result<Check> {
+    let gate = house.shell.operator().gate::<StorageView>(());
+    let (open, last) = gate.read(|tx| Ok((integrity_checks::open(tx)?, integrity_checks::list(tx)?))).await?;
+    Ok(match (open.first(), last.first()) {
+        (Some(first), _) => Check::bad(
+            "checks",
+            format!("{} findings; the first: {}", open.len(), first.sentence),
+            "See what can be mended: testkeep repair --dry-run",
+        ),
+        (None, Some(last)) => Check::ok("checks", format!("The last was made at {}.", last.started_at)),
+        (None, None) => Check::ok("checks", "None was made yet; a running server makes them every night."),
     })
 }
 

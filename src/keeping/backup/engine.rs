@@ -73,7 +73,7 @@ pub(super) struct Mark {
 }
 
 /// Held while a job writes.
-pub(super) struct Turn(#[expect(dead_code, reason = "dropping it gives the lock back")] File);
+pub struct Turn(#[expect(dead_code, reason = "dropping it gives the lock back")] File);
 
 impl Engine {
     /// Names the parts; touches nothing yet. `receipts` is the folder of the copies at home.
@@ -300,7 +300,8 @@ pub fn is_at_work(receipts: &Path) -> Result<bool> {
     take_turn(receipts).map(|turn| turn.is_none())
 }
 
-fn take_turn(receipts: &Path) -> Result<Option<Turn>> {
+/// The turn of the repository with these receipts; none while a job works on it, in whatever process.
+pub fn take_turn(receipts: &Path) -> Result<Option<Turn>> {
     let unusable = || {
         Error::busy(format!("The folder {} could not be written.", receipts.display()))
             .hint("Look at its permissions and at the free space.")

@@ -8,6 +8,7 @@
 //! This module knows no schedule and no settings. It blocks: call it from a thread of its own.
 
 pub mod engine;
+pub mod fetch;
 pub mod files;
 pub mod keep;
 pub mod manifest;

@@ -139,13 +139,13 @@ fn proof(receipt: Receipt, receipts: usize, manifest: Result<Manifest>, mut find
 }
 
 /// The manifest of a backup that is at its target as it was signed.
-fn read_back<S: IndexedFull>(repo: &Repository<S>, receipt: &Receipt) -> Result<Manifest> {
+pub(super) fn read_back<S: IndexedFull>(repo: &Repository<S>, receipt: &Receipt) -> Result<Manifest> {
     let found = snapshot_of(repo, receipt)?;
     let expected = Totals { files: receipt.files, bytes: receipt.bytes };
     Manifest::parse(&snapshot(repo, &found, &expected, &receipt.manifest_sha256)?)
 }
 
-fn snapshot_of<S: IndexedFull>(repo: &Repository<S>, receipt: &Receipt) -> Result<SnapshotFile> {
+pub(super) fn snapshot_of<S: IndexedFull>(repo: &Repository<S>, receipt: &Receipt) -> Result<SnapshotFile> {
     let all = repo.get_all_snapshots().map_err(reported)?;
     let found = all.into_iter().find(|snapshot| snapshot.id.to_hex().as_str() == receipt.snapshot);
     let number = receipt.number;
@@ -192,7 +192,11 @@ pub(super) fn snapshot<S: IndexedFull>(
 }
 
 /// One file of a snapshot, bounded.
-fn dumped<S: IndexedFull>(repo: &Repository<S>, found: &SnapshotFile, name: &str) -> Result<Vec<u8>> {
+pub(super) fn dumped<S: IndexedFull>(
+    repo: &Repository<S>,
+    found: &SnapshotFile,
+    name: &str,
+) -> Result<Vec<u8>> {
     let node = repo.node_from_snapshot_and_path(found, &format!("{ROOT}/{name}")).map_err(reported)?;
     let mut bytes = Bounded(Vec::new());
     repo.dump(&node, &mut bytes).map_err(reported)?;

@@ -5,6 +5,7 @@
 
 mod api;
 mod desk;
+mod fetch;
 mod health;
 mod pages;
 mod probe;
@@ -19,6 +20,7 @@ mod work;
 
 pub use api::{Api, no_folder};
 pub use desk::{Desk, Made, Progress, Step};
+pub use fetch::{BroughtBack, Pause};
 pub use health::{Health, Standing};
 pub use probe::{Probe, is_off_machine};
 pub use reading::{Plan, SCRATCH};

@@ -8,7 +8,7 @@ use crate::kernel::sql::{self, FromRow, Row, named_params};
 pub(super) fn counts(tx: impl Tx) -> Result<Counts> {
     // The trail has no gaps, so its last number is how many there are. Results are counted in the smallest index.
     tx.only(
-        "SELECT (SELECT count(*) FROM projects) AS projects,
+        "SELECT (SELECT count(*) FROM projects WHERE trashed_at IS NULL) AS projects,
                 (SELECT count(*) FROM users WHERE kind = 'person' AND state <> 'suspended') AS people,
                 (SELECT coalesce(sum(cases), 0) FROM suites) AS cases,
                 (SELECT count(*) FROM results) AS results,

@@ -1,14 +1,11 @@
-//! Checking the trail, by hand or every night, and what came of it last.
+//! Checking the trail, and what came of it last. When it is checked by itself is `integrity`'s matter.
 
 use super::VERIFIED;
-use crate::keeping::backups::Desk;
-use crate::kernel::access::{AuditExport, Gate, Job, Permission, Tx, Write};
+use crate::kernel::access::{AuditExport, Gate, Tx, Write};
 use crate::kernel::audit::{self, Audited, Verdict};
-use crate::kernel::declare::{Running, Scheduled, When};
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::Result;
 use crate::kernel::settings::{Setting, anything};
 use crate::kernel::time::Timestamp;
-use std::sync::Arc;
 
 /// What the last check found. Kept as a setting, because searching the trail for it would read all of it.
 const FOUND: Setting = Setting {
@@ -17,16 +14,6 @@ const FOUND: Setting = Setting {
     meaning: "When the audit trail was last checked, whether it was whole, and up to which entry.",
     check: anything,
 };
-
-const CHECKER: Job = Job {
-    name: "audit-verify",
-    meaning: "Checks the audit trail from its first entry.",
-    may: &[AuditExport::INFO],
-};
-
-/// The check of every night.
-pub const VERIFY: Scheduled<Arc<Desk>> =
-    Scheduled { job: &CHECKER, when: When::Cron("45 3 * * *"), run: check };
 
 /// What the last check found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +44,7 @@ impl Checked {
 }
 
 /// Recomputes the chain and notes what came of it.
-pub(super) async fn verify(gate: &Gate<AuditExport>) -> Result<Verdict> {
+pub async fn verify(gate: &Gate<AuditExport>) -> Result<Verdict> {
     let verdict = gate.read_at_length(|tx| audit::verify(tx.reading(), None)).await?;
     let found = verdict.clone();
     gate.write(move |tx| note(tx, &found)).await?;
@@ -72,18 +59,6 @@ fn note<'t>(tx: Write<'t, AuditExport>, verdict: &Verdict) -> Result<Audited<'t,
     };
     FOUND.set(tx, &format!("{} {word} {entry}", tx.now().0))?;
     tx.audited(VERIFIED.alone().count("whole", (word == "whole").into()).count("entry", entry), ())
-}
-
-fn check(desk: Arc<Desk>) -> Running {
-    Box::pin(async move {
-        let verdict = verify(&desk.instance.door.job(&CHECKER).gate::<AuditExport>(())).await?;
-        let words = super::in_words(&verdict);
-        match verdict {
-            Verdict::Whole(_) => Ok(words),
-            Verdict::BrokenAt(_) | Verdict::CutShort { .. } => Err(Error::conflict(words)
-                .hint("Keep this data folder as it is and compare it with the newest backup.")),
-        }
-    })
 }
 
 #[cfg(test)]

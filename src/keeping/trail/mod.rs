@@ -13,7 +13,7 @@ mod pages;
 mod sql;
 
 pub use api::Api;
-pub use checked::{Checked, VERIFY};
+pub use checked::{Checked, verify};
 pub use events::all as events;
 pub use names::Fact;
 
@@ -58,6 +58,11 @@ pub fn list_in_project(tx: Read<'_, ProjectAudit>, filter: &Filter) -> Result<Ve
     names::named(tx, audit::list_in_project(tx, filter)?)
 }
 
+/// How many entries there are: the trail has no gaps.
+pub fn length(tx: Read<'_, AuditView>) -> Result<i64> {
+    Ok(audit::list(tx, &Filter::default())?.first().map_or(0, |line| line.seq))
+}
+
 /// The cursor of the page after this one; none if this is the last.
 fn next(entries: &[Entry]) -> Option<i64> {
     let is_full = entries.len() as i64 == limits::AUDIT_PAGE;
@@ -65,7 +70,7 @@ fn next(entries: &[Entry]) -> Option<i64> {
 }
 
 /// The verdict in words.
-fn in_words(verdict: &Verdict) -> String {
+pub fn in_words(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Whole(head) => {
             format!("The trail is whole: {} entries, none missing, none changed.", head.seq)

@@ -5,7 +5,7 @@ use super::locate::Found;
 use super::permission::{
     AccountWrite, AuditExport, AuditView, BackupRun, BackupView, Info, InstanceKeep, InstanceView,
     MemberManage, MemberView, PeopleManage, PeopleView, Permission, ProjectAdmin, ProjectAudit, ProjectKeep,
-    ProjectList, ProjectView, RestoreRun, UploadWrite,
+    ProjectList, ProjectView, RestoreRun, StorageKeep, StorageView, UploadWrite,
 };
 use crate::kernel::error::Error;
 
@@ -84,6 +84,7 @@ impl Role {
                 PeopleManage::INFO,
                 BackupRun::INFO,
                 RestoreRun::INFO,
+                StorageKeep::INFO,
                 AuditExport::INFO,
                 UploadWrite::INFO,
                 MemberManage::INFO,
@@ -98,6 +99,7 @@ impl Role {
                 InstanceView::INFO,
                 PeopleView::INFO,
                 BackupView::INFO,
+                StorageView::INFO,
                 AuditView::INFO,
                 ProjectView::INFO,
                 MemberView::INFO,

@@ -27,6 +27,7 @@ pub use lookup::restamp;
 use super::audit::chain::{self, Link};
 use super::audit::{Audited, ChainKey, ChainKeys};
 use super::db::{Database, exchange};
+use super::distress::Distress;
 use super::error::Result;
 use super::limits;
 use super::time::Clock;
@@ -81,6 +82,7 @@ pub(in crate::kernel) struct House {
     denials: Denials,
     presence: Presence,
     read_deadline: Duration,
+    distress: Distress,
 }
 
 /// The right to act as the person at the machine. Whoever opens the house gets the only one.
@@ -100,7 +102,8 @@ impl Door {
     fn hang(database: Database, keys: Keys, clock: Clock, tuning: &Tuning) -> (Door, Shell) {
         let (denials, presence) = (Denials::default(), Presence::default());
         let keys = RwLock::new(keys);
-        let house = House { database, keys, clock, denials, presence, read_deadline: tuning.read_deadline };
+        let (read_deadline, distress) = (tuning.read_deadline, Distress::default());
+        let house = House { database, keys, clock, denials, presence, read_deadline, distress };
         let door = Door(Arc::new(house));
         (door.clone(), Shell(door))
     }
@@ -150,6 +153,11 @@ impl Door {
         exchange::which(path, keys)
     }
 
+    /// Where reads and changes leave word of damage that they met.
+    pub fn distress(&self) -> &Distress {
+        &self.0.distress
+    }
+
     /// Finishes the changes that wait, then closes.
     pub async fn shut_down(&self) {
         self.0.database.shut_down().await;
@@ -161,6 +169,11 @@ impl Door {
 }
 
 impl House {
+    /// A connection of its own, for looking at what is damaged.
+    pub(in crate::kernel) fn another(&self) -> Result<Connection> {
+        self.database.another()
+    }
+
     /// Writes one entry at the end of the audit trail, in the transaction of this connection.
     pub(in crate::kernel) fn append(&self, conn: &Connection, entry: &Link) -> Result<()> {
         chain::append(conn, &self.keys().chain, entry)
@@ -264,7 +277,7 @@ impl<P: Permission> Gate<P> {
             Ok(opened) => work(Read::new(&opened)).map(Ok),
             Err(denied) => Ok(Err(denied)),
         });
-        match reading.await? {
+        match reading.await.inspect_err(|error| self.house.distress.hear(error))? {
             Ok(value) => Ok(value),
             Err(denied) => {
                 // A reader cannot write, so the entry goes by the writer, and only if it is news:
@@ -321,6 +334,19 @@ impl Gate<BackupRun> {
     }
 }
 
+impl Gate<StorageKeep> {
+    /// Examines the claim, then works on the writing connection while no transaction is open: for what
+    /// SQLite does in no transaction, such as writing the whole file anew. Changes wait meanwhile.
+    pub(in crate::kernel) async fn between<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.admit().await?;
+        self.house.database.between(work).await
+    }
+}
+
 impl<P: Permission<Effect = Changes>> Gate<P> {
     /// Runs the closure in the writer's transaction and answers after the commit.
     ///
@@ -341,6 +367,6 @@ impl<P: Permission<Effect = Changes>> Gate<P> {
             }
         });
         // A refusal that leaves an entry is a value here, not an error: an error would undo it.
-        Ok(writing.await??)
+        Ok(writing.await.inspect_err(|error| self.house.distress.hear(error))??)
     }
 }

@@ -142,6 +142,10 @@ permissions! {
     BackupRun = "backup.run", Instance, Changes, implies BackupView;
     /// Bring things back from a backup: a project, a case, a run, the whole instance.
     RestoreRun = "backup.restore", Instance, Changes, implies BackupView;
+    /// See how space is used, what checks found and what is kept how long.
+    StorageView = "storage.view", Instance, Views;
+    /// Check and repair what is stored, change retention and holds, purge what has expired.
+    StorageKeep = "storage.keep", Instance, Changes, implies StorageView;
     /// Read and check the audit trail.
     AuditView = "audit.view", Instance, Views;
     /// Export what is audited or reveal a secret; leaves an entry.

@@ -3,6 +3,7 @@
 //! Whoever sees the folder learns how many files there are and how large, and nothing of what is in
 //! them: not even whether a known file is among them. Which blob belongs to what is in the database.
 
+mod keep;
 mod name;
 mod rekey;
 mod sealed;
@@ -13,6 +14,7 @@ pub use rekey::Rekeyed;
 pub use sealed::Unsealer as Content;
 pub use spool::{Spool, SpoolWriter};
 
+use super::distress::{Damage as Word, Distress};
 use super::durable::{self, trouble};
 use super::error::{Error, Result};
 use super::keyring::BlobKeys;
@@ -26,7 +28,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, ErrorKind, Read as _, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use tempfile::NamedTempFile;
 
 /// Where the chunks of a blob begin: after its preface and the tag of its name.
@@ -39,6 +41,9 @@ pub struct Blobs(Arc<Store>);
 struct Store {
     folder: PathBuf,
     keys: RwLock<BlobKeys>,
+    distress: Distress,
+    /// Held while a file is taken for good or taken away: one must not find what the other removes.
+    shelf: Mutex<()>,
 }
 
 /// A blob that lies safely on the disk; what its row in the database says.
@@ -66,7 +71,12 @@ pub enum Verdict {
 impl Blobs {
     /// The store in this folder, which is made if it is missing.
     pub fn open(folder: &Path, keys: BlobKeys) -> Result<Blobs> {
-        let store = Blobs(Arc::new(Store { folder: folder.to_owned(), keys: RwLock::new(keys) }));
+        let store = Blobs(Arc::new(Store {
+            folder: folder.to_owned(),
+            keys: RwLock::new(keys),
+            distress: Distress::default(),
+            shelf: Mutex::default(),
+        }));
         durable::create_folder(&store.tmp())?;
         Ok(store)
     }
@@ -108,7 +118,11 @@ impl Blobs {
 
     /// Reads a blob to its end and tells how it was found.
     pub fn verify(&self, name: &BlobName) -> Result<Verdict> {
-        let read = self.unseal(name).and_then(|mut content| {
+        self.verify_file(name, &self.path(name))
+    }
+
+    fn verify_file(&self, name: &BlobName, path: &Path) -> Result<Verdict> {
+        let read = self.unseal_file(name, path).and_then(|mut content| {
             let mut mac = self.mac();
             loop {
                 let piece = content.fill_buf()?;
@@ -126,9 +140,14 @@ impl Blobs {
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Verdict::Missing),
             Err(cause) => match damage(&cause) {
                 Some(damage) => Ok(Verdict::Damaged(damage.to_string())),
-                None => Err(trouble("read", &self.path(name), cause)),
+                None => Err(trouble("read", path, cause)),
             },
         }
+    }
+
+    /// Where downloads leave word of damage that they met.
+    pub fn distress(&self) -> &Distress {
+        &self.0.distress
     }
 
     /// Reads every blob and compares it with its name; answers how many there are. Blocks.
@@ -172,19 +191,32 @@ impl Blobs {
         .await
     }
 
-    /// A blob for a reply: how many bytes it has, and its pieces.
+    /// A blob for a reply: how many bytes it has, and its pieces. It was read to its end before the first
+    /// piece goes out: an answer cannot be taken back. Errors: `Damaged` where it is damaged or missing.
     pub async fn download(
         &self,
         name: &BlobName,
     ) -> Result<(u64, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
         let (blobs, name) = (self.clone(), name.clone());
         let path = self.path(&name);
-        let content = blocking(move || blobs.reader(&name)).await?;
+        let content = blocking(move || match blobs.verify(&name)? {
+            Verdict::Whole => blobs.reader(&name),
+            Verdict::Damaged(_) | Verdict::Missing => {
+                blobs.0.distress.tell(Word::Blob(name));
+                Err(Error::damaged("This file is damaged on the disk of the instance, so it is not handed out.")
+                    .hint("It can be brought back from a backup: the owner of the instance finds how under Storage."))
+            }
+        })
+        .await?;
         Ok((content.length(), streamed(content, path)))
     }
 
     fn unseal(&self, name: &BlobName) -> io::Result<Content> {
-        let mut file = File::open(self.path(name))?;
+        self.unseal_file(name, &self.path(name))
+    }
+
+    fn unseal_file(&self, name: &BlobName, path: &Path) -> io::Result<Content> {
+        let mut file = File::open(path)?;
         let mut head = [0; PREFACE_BYTES + TAG_BYTES];
         file.read_exact(&mut head).map_err(|cause| match cause.kind() {
             ErrorKind::UnexpectedEof => Damage("it is cut short".into()).into(),
@@ -248,8 +280,11 @@ impl BlobWriter {
         let path = blobs.path(&name);
         let folder = path.parent().expect("a blob lies in a folder");
         let failed = |cause| failed("write", &path, cause);
+        let _shelf = blobs.0.shelf.lock().expect("nobody panics while holding it");
         // One that is there stays, so that a backup need not copy it again; but not if it is damaged.
-        if blobs.verify(&name)? != Verdict::Whole {
+        if blobs.verify(&name)? == Verdict::Whole {
+            keep::touch(&path)?;
+        } else {
             let (chunks, written) = sealer.finish().map_err(failed)?;
             let tag = chunks.name_tag(name.bytes());
             written.write_all_at(&tag, PREFACE_BYTES as u64).map_err(failed)?;

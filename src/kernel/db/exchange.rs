@@ -123,7 +123,12 @@ impl Lease {
             // Dropping the transaction ends it; a snapshot has nothing to commit.
             let snapshot = conn.transaction()?;
             match first_look(&snapshot) {
-                Ok(()) => return work(&snapshot),
+                Ok(()) => {
+                    let outcome = super::told(&snapshot, work(&snapshot));
+                    drop(snapshot);
+                    self.mend();
+                    return outcome;
+                }
                 Err(reason) if is_another_key(&reason) && Instant::now() < patience => {}
                 Err(reason) => return Err(reason.into()),
             }
@@ -133,6 +138,18 @@ impl Lease {
             match open::reader(&self.path, &key) {
                 Ok(fresh) => self.conn = Some(fresh),
                 Err(_) => std::thread::sleep(limits::KEY_EXCHANGE_LOOK_EVERY),
+            }
+        }
+    }
+}
+
+impl Lease {
+    /// Takes another connection where this one met a damaged page: it would hand out nothing else.
+    fn mend(&mut self) {
+        if self.conn.as_ref().is_some_and(|conn| !super::is_sound(conn)) {
+            let key = self.key.lock().expect("nobody panics while holding it").clone();
+            if let Ok(fresh) = open::reader(&self.path, &key) {
+                self.conn = Some(fresh);
             }
         }
     }

@@ -78,7 +78,13 @@ impl Database {
 
     fn start(writing: Connection, path: &Path, key: &DatabaseKey, tuning: &Tuning) -> Result<Database> {
         let group = writer::Group { max: tuning.write_group_max, hold: tuning.write_group_hold };
-        let (queue, thread) = writer::start(writing, tuning.write_queue, group)?;
+        let shared: SharedKey = Arc::new(Mutex::new(key.clone()));
+        let (own, current) = (path.to_owned(), Arc::clone(&shared));
+        let reopen = Box::new(move || {
+            let key = current.lock().expect("nobody panics while holding it").clone();
+            open::writer(&own, &key, Holding::Already)
+        });
+        let (queue, thread) = writer::start(writing, tuning.write_queue, group, reopen)?;
         let readers = (0..tuning.readers).map(|_| open::reader(path, key));
         Ok(Database {
             queue,
@@ -86,7 +92,7 @@ impl Database {
             idle: Arc::new(Mutex::new(readers.collect::<Result<_>>()?)),
             permits: Arc::new(Semaphore::new(tuning.readers)),
             path: path.to_owned(),
-            key: Arc::new(Mutex::new(key.clone())),
+            key: shared,
         })
     }
 
@@ -96,6 +102,20 @@ impl Database {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.queue.run(work).await
+    }
+
+    /// A connection of its own that cannot write, for looking at what is damaged: who meets damage on one
+    /// cannot use it any more.
+    pub fn another(&self) -> Result<Connection> {
+        open::reader(&self.path, &self.key())
+    }
+
+    /// Works on the writing connection between two transactions; changes wait meanwhile.
+    pub async fn between<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.queue.between(work).await
     }
 
     /// Runs reads on one snapshot, on a connection that cannot write, within the deadline.
@@ -140,6 +160,27 @@ impl Database {
         let thread = self.writer.lock().expect("nobody panics while holding it").take();
         let _ = tokio::task::spawn_blocking(|| thread.map(JoinHandle::join)).await;
     }
+}
+
+/// Whether no page was found damaged on this connection. SQLCipher hands out a page whose tag is wrong as
+/// zeros, in the middle of a text without an error, and from then on every page that it reads. Costs a
+/// microsecond.
+pub(in crate::kernel) fn is_sound(conn: &Connection) -> bool {
+    conn.query_row("PRAGMA cipher_status", [], |row| row.get::<_, String>(0))
+        .is_ok_and(|status| status == "1")
+}
+
+/// What came of work on this connection; nothing of it counts once it met a damaged page.
+pub(super) fn told<T>(conn: &Connection, outcome: Result<T>) -> Result<T> {
+    if is_sound(conn) {
+        return outcome;
+    }
+    let damaged = Error::damaged("A part of the database that this needs is damaged, so it is not shown.")
+        .hint("The rest goes on working. The owner of the instance finds what to do under Storage.");
+    Err(match outcome {
+        Ok(_) => damaged,
+        Err(reason) => damaged.because(reason),
+    })
 }
 
 /// A reading connection on loan; it goes back even when the reader panics.

@@ -48,6 +48,7 @@ pub(super) fn writer(path: &Path, key: &DatabaseKey, holding: Holding) -> Result
     refuse_unusable(path)?;
     let mut conn = connect(path, key)?;
     migrate::upgrade(&mut conn, path, key, holding)?;
+    rebuild_if_small(&conn, path)?;
     Ok(conn)
 }
 
@@ -63,6 +64,25 @@ pub(super) fn empty(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     conn.pragma_update(None, "cipher_log_level", "NONE")?;
     conn.pragma_update(None, "key", &**raw(key))?;
     Ok(conn)
+}
+
+/// Lets a database of an older program return space, which takes writing it anew. A larger one waits for
+/// somebody to ask, see `integrity::rebuild_file`.
+fn rebuild_if_small(conn: &Connection, path: &Path) -> Result<()> {
+    let mode: i64 = conn.query_row("PRAGMA auto_vacuum", [], |row| row.get(0))?;
+    let bytes = std::fs::metadata(path).map_err(|cause| trouble("read", path, cause))?.len();
+    if mode == 2 || bytes > limits::REBUILD_UNASKED_BYTES_MAX {
+        return Ok(());
+    }
+    // Zeros in place of a damaged page would be written anew as if they were data.
+    if conn.prepare("PRAGMA cipher_integrity_check")?.exists([])? {
+        return Ok(());
+    }
+    // Not done is not wrong: another process may be reading, or the disk may be full.
+    if let Err(cause) = conn.execute_batch("PRAGMA auto_vacuum = 2; VACUUM") {
+        tracing::warn!(%cause, "the database was not written anew, so it does not return space yet");
+    }
+    Ok(())
 }
 
 /// A connection that cannot write.
@@ -150,6 +170,8 @@ fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     let conn = keyed(path, key)?;
     // Before anything below could change it.
     migrate::refuse_newer(&conn)?;
+    // Only before the first table: pages that become free can then be returned to the disk.
+    conn.pragma_update(None, "auto_vacuum", 2)?;
     // Readers and the writer do not wait for each other.
     conn.pragma_update(None, "journal_mode", "WAL")?;
     // FULL, not NORMAL: a result that a pipeline saw acknowledged must survive a power cut.

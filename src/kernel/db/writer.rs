@@ -3,7 +3,7 @@
 //! An fsync costs a hundred times more than a row. So the writer runs whatever waits in its queue,
 //! each job in its own savepoint, commits once, and only then posts the answers.
 
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::any::Any;
@@ -18,15 +18,22 @@ use tokio::sync::oneshot;
 /// What it leaves behind is its letter.
 type Job = Box<dyn FnOnce(Result<&Connection>) -> Letter + Send>;
 
+/// Work between two transactions; it answers by itself.
+type Alone = Box<dyn FnOnce(&Connection) + Send>;
+
 /// An answer that is posted once the fate of the whole group is known.
 type Letter = Box<dyn FnOnce(Result<()>)>;
 
 /// Takes the writing connection away between two commits and gives another one back, or none.
 pub(super) type Exchange = Box<dyn FnOnce(Connection) -> Option<Connection> + Send>;
 
+/// Opens the writing connection anew.
+pub(super) type Reopen = Box<dyn Fn() -> Result<Connection> + Send>;
+
 enum Message {
     Work(Job),
     Exchange(Exchange),
+    Between(Alone),
     Close,
 }
 
@@ -44,12 +51,17 @@ pub(super) struct Group {
 pub(super) struct Queue(mpsc::Sender<Message>);
 
 /// Starts the writer on its own thread; at most `length` changes wait for it.
-pub(super) fn start(mut conn: Connection, length: usize, group: Group) -> Result<(Queue, JoinHandle<()>)> {
+pub(super) fn start(
+    mut conn: Connection,
+    length: usize,
+    group: Group,
+    reopen: Reopen,
+) -> Result<(Queue, JoinHandle<()>)> {
     keep_inside(&mut conn)?;
     let (queue, jobs) = mpsc::channel(length);
     let thread = std::thread::Builder::new()
         .name("writer".into())
-        .spawn(move || serve(conn, jobs, group))
+        .spawn(move || serve(conn, jobs, group, &reopen))
         .expect("the system grants one thread at start");
     Ok((Queue(queue), thread))
 }
@@ -83,6 +95,22 @@ impl Queue {
         sent.map_err(|_| Error::busy("This instance is shutting down."))
     }
 
+    /// Runs the work while no transaction is open, for what SQLite does in none.
+    pub(super) async fn between<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let alone: Alone = Box::new(move |conn| {
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(conn)));
+            let outcome = outcome.unwrap_or_else(|panic| Err(Error::internal(said(&*panic))));
+            let _ = answer.send(super::told(conn, outcome));
+        });
+        let closed = |_| Error::busy("This instance is shutting down.");
+        self.0.send(Message::Between(alone)).await.map_err(closed)?;
+        answered.await.unwrap_or_else(|gone| Err(Error::internal(gone)))
+    }
+
     /// Takes no more work; what waits is still done.
     pub(super) async fn close(&self) {
         let _ = self.0.send(Message::Close).await;
@@ -92,6 +120,8 @@ impl Queue {
 thread_local! {
     /// Whether the writing connection is in the hands of a job at this moment.
     static IS_LENT: Cell<bool> = const { Cell::new(false) };
+    /// What made SQLite give up the whole transaction, such as a full disk.
+    static WHY_ABANDONED: Cell<Option<Error>> = const { Cell::new(None) };
 }
 
 /// Keeps a job inside its savepoint: a stray COMMIT would store its neighbours half done.
@@ -109,7 +139,7 @@ fn control(conn: &Connection, sql: &str) -> Result<()> {
     Ok(conn.execute_batch(sql)?)
 }
 
-fn serve(mut conn: Connection, mut jobs: mpsc::Receiver<Message>, group: Group) {
+fn serve(mut conn: Connection, mut jobs: mpsc::Receiver<Message>, group: Group, reopen: &Reopen) {
     let mut postponed = None;
     while let Some(message) = postponed.take().or_else(|| jobs.blocking_recv()) {
         match message {
@@ -121,7 +151,15 @@ fn serve(mut conn: Connection, mut jobs: mpsc::Receiver<Message>, group: Group) 
                 let Some(fresh) = exchanged else { return };
                 conn = fresh;
             }
+            Message::Between(alone) => alone(&conn),
             Message::Close => jobs.close(),
+        }
+        if !super::is_sound(&conn) {
+            // Another one reads what is whole. Without one, nothing can be stored; whoever asks hears so.
+            let Ok(fresh) = reopen().and_then(|mut fresh| keep_inside(&mut fresh).map(|()| fresh)) else {
+                return;
+            };
+            conn = fresh;
         }
     }
     // Shortens the next start. Passive: a command that ends must not make a running server wait; the
@@ -150,7 +188,7 @@ fn commit_together(
         match jobs.try_recv() {
             Ok(Message::Work(job)) => letters.push(job(Ok(conn))),
             Ok(Message::Close) => jobs.close(),
-            Ok(message @ Message::Exchange(_)) => {
+            Ok(message @ (Message::Exchange(_) | Message::Between(_))) => {
                 other = Some(message);
                 break;
             }
@@ -164,7 +202,11 @@ fn commit_together(
 
 fn commit(conn: &Connection) -> Result<()> {
     if conn.is_autocommit() {
-        return Err(Error::internal("the transaction was abandoned before its commit"));
+        const ABANDONED: &str = "the transaction was abandoned before its commit";
+        return Err(match WHY_ABANDONED.take() {
+            Some(reason) if matches!(reason.kind(), Kind::Full | Kind::Damaged) => reason.because(ABANDONED),
+            _ => Error::internal(ABANDONED),
+        });
     }
     control(conn, "COMMIT").inspect_err(|_| {
         if !conn.is_autocommit() {
@@ -180,9 +222,20 @@ fn in_savepoint<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Result<T
     let outcome = catch_unwind(AssertUnwindSafe(|| work(conn)))
         .unwrap_or_else(|panic| Err(Error::internal(said(&*panic))));
     IS_LENT.set(false);
+    let outcome = super::told(conn, outcome);
+    if !super::is_sound(conn) {
+        // What was read may be zeros in place of data: nothing of the whole group may be stored.
+        let damage = outcome.err().unwrap_or_else(|| Error::internal("a damaged page without an error"));
+        WHY_ABANDONED.set(Some(damage.clone()));
+        control(conn, "ROLLBACK")?;
+        return Err(damage);
+    }
     let ended = match &outcome {
         Ok(_) => control(conn, "RELEASE job"),
-        Err(_) if conn.is_autocommit() => Ok(()),
+        Err(reason) if conn.is_autocommit() => {
+            WHY_ABANDONED.set(Some(reason.clone()));
+            Ok(())
+        }
         Err(_) => control(conn, "ROLLBACK TO job").and_then(|()| control(conn, "RELEASE job")),
     };
     if let Err(reason) = ended {

@@ -24,7 +24,7 @@ use crate::kernel::time::Timestamp;
 use crate::kernel::words::words;
 use crate::library::text::Title;
 use crate::library::verdicts::Status;
-use crate::library::{projects, suites};
+use crate::library::{holds, projects, suites};
 use crate::web::routes::Route;
 
 const CREATED: Event = Event::new("case.created", "A case was written.");
@@ -218,6 +218,7 @@ pub fn trash(tx: Write<'_, CaseWrite>, number: i64) -> Result<Audited<'_, Case>>
     if case.state == State::Trashed {
         return Ok(tx.quiet(Quiet::Unchanged, case));
     }
+    holds::refuse_whole(tx)?;
     suites::count_cases(tx, case.suite, -1)?;
     let trashed = sql::set_state(tx, case.id, State::Trashed)?;
     tx.audited(TRASHED.of(case.id), trashed)

@@ -130,11 +130,11 @@ pub(super) fn set_suite(tx: Write<'_, CaseWrite>, case: CaseId, suite: SuiteId) 
 pub(super) fn set_state(tx: Write<'_, CaseWrite>, case: CaseId, state: State) -> Result<Case> {
     tx.only(
         "UPDATE cases
-            SET state = :state
+            SET state = :state, trashed_at = iif(:state = 'trashed', :now, NULL)
           WHERE project_id = :project AND id = :case
          RETURNING id, number, suite_id, title, kind, priority, automation_key, revision, state, created_at,
                    updated_at",
-        named_params! { ":project": tx.project(), ":case": case, ":state": state },
+        named_params! { ":project": tx.project(), ":case": case, ":state": state, ":now": tx.now() },
     )
 }
 

@@ -58,7 +58,8 @@ async fn add(
 #[utoipa::path(get, path = "/api/v1/projects/{project}/evidence/{evidence}", tag = "evidence",
     params(("project" = String, Path, description = "Key of the project", example = "SHOP"),
            ("evidence" = i64, Path, description = "Id of the file")),
-    responses((status = 200, description = "The bytes.", content_type = "application/octet-stream")))]
+    responses((status = 200, description = "The bytes.", content_type = "application/octet-stream"),
+              (status = 503, description = "The file is damaged on the disk of the instance.")))]
 async fn download(
     gate: Gate<ProjectView>,
     path: Path<(String, i64)>,
@@ -109,6 +110,8 @@ struct EvidenceWire {
     bytes: i64,
     /// Milliseconds since 1970 in UTC.
     at: i64,
+    /// Whether its bytes were found damaged on the disk; then they are not handed out.
+    damaged: bool,
 }
 
 impl From<Evidence> for EvidenceWire {
@@ -120,6 +123,7 @@ impl From<Evidence> for EvidenceWire {
             media_type: evidence.media.kind,
             bytes: evidence.bytes,
             at: evidence.at.0,
+            damaged: evidence.is_damaged,
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{CaseId, EvidenceId, ResultId};
 use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
+use crate::library::holds;
 use crate::web::routes::Route;
 use crate::web::upload::{Bounds, Received};
 use std::io::Read as _;
@@ -66,6 +67,8 @@ pub struct Evidence {
     pub author: Option<String>,
     /// When.
     pub at: Timestamp,
+    /// Whether its bytes were found damaged: then it is not handed out.
+    pub is_damaged: bool,
 }
 
 /// To what a file is attached.
@@ -147,6 +150,7 @@ pub fn give<'t>(
 /// Takes a file away from where it was attached. Its bytes stay until the store is cleared of what nothing names.
 pub fn remove(tx: Write<'_, ResultWrite>, id: EvidenceId) -> Result<Audited<'_, Evidence>> {
     let evidence = one(tx, id)?;
+    holds::refuse_whole(tx)?;
     sql::delete(tx, id)?;
     sql::add_bytes(tx, -evidence.bytes)?;
     tx.audited(REMOVED.of(id), evidence)

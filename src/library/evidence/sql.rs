@@ -37,7 +37,7 @@ pub(super) fn add_bytes(tx: Write<'_, ResultWrite>, by: i64) -> Result<i64> {
 pub(super) fn insert_blob(tx: Write<'_, ResultWrite>, stored: &Stored) -> Result<BlobId> {
     let One(id) = tx.only(
         "INSERT INTO blobs (name, sha256, bytes, stored_at) VALUES (:name, :sha256, :bytes, :now)
-             ON CONFLICT (name) DO UPDATE SET bytes = excluded.bytes
+             ON CONFLICT (name) DO UPDATE SET bytes = excluded.bytes, damaged_at = NULL, unused_at = NULL
          RETURNING id",
         named_params! {
             ":name": stored.name.to_string(), ":sha256": stored.sha256, ":bytes": stored.bytes, ":now": tx.now(),
@@ -91,10 +91,12 @@ pub(super) fn delete(tx: Write<'_, ResultWrite>, id: EvidenceId) -> Result<()> {
 pub(super) fn one(tx: impl InProject, id: EvidenceId) -> Result<Option<Evidence>> {
     tx.row(
         "SELECT evidence.id, evidence.name, media_type, bytes, sha256, blobs.name, result_id, cases.number, users.name,
-                evidence.created_at
+                evidence.created_at, damaged_at IS NOT NULL
            FROM evidence JOIN blobs ON blobs.id = blob_id LEFT JOIN users ON users.id = author_id
                 LEFT JOIN cases ON cases.id = case_id
-          WHERE evidence.project_id = :project AND evidence.id = :id",
+          WHERE evidence.project_id = :project AND evidence.id = :id
+            AND (result_id IS NULL OR EXISTS (SELECT 1 FROM results JOIN runs ON runs.id = run_id
+                                               WHERE results.id = result_id AND runs.state <> 'receiving'))",
         named_params! { ":project": tx.project(), ":id": id },
     )
 }
@@ -102,7 +104,7 @@ pub(super) fn one(tx: impl InProject, id: EvidenceId) -> Result<Option<Evidence>
 pub(super) fn of_case(tx: impl InProject, case: CaseId) -> Result<Vec<Evidence>> {
     tx.rows(
         "SELECT evidence.id, evidence.name, media_type, bytes, sha256, blobs.name, result_id, cases.number, users.name,
-                evidence.created_at
+                evidence.created_at, damaged_at IS NOT NULL
            FROM evidence JOIN blobs ON blobs.id = blob_id LEFT JOIN users ON users.id = author_id
                 LEFT JOIN cases ON cases.id = case_id
           WHERE evidence.project_id = :project AND case_id = :case
@@ -114,7 +116,7 @@ pub(super) fn of_case(tx: impl InProject, case: CaseId) -> Result<Vec<Evidence>>
 pub(super) fn of_result(tx: impl InProject, result: ResultId) -> Result<Vec<Evidence>> {
     tx.rows(
         "SELECT evidence.id, evidence.name, media_type, bytes, sha256, blobs.name, result_id, cases.number, users.name,
-                evidence.created_at
+                evidence.created_at, damaged_at IS NOT NULL
            FROM evidence JOIN blobs ON blobs.id = blob_id LEFT JOIN users ON users.id = author_id
                 LEFT JOIN cases ON cases.id = case_id
           WHERE evidence.project_id = :project AND result_id = :result
@@ -146,6 +148,7 @@ impl FromRow for Evidence {
             case: row.get(7)?,
             author: row.get(8)?,
             at: row.get(9)?,
+            is_damaged: row.get(10)?,
         })
     }
 }

@@ -10,13 +10,14 @@ pub use api::Api;
 
 use crate::kernel::access::{
     InProject, Permission, Project as ProjectScope, ProjectAdmin, ProjectKeep, ProjectList, ProjectView,
-    Read, Write,
+    Read, Tx, Write,
 };
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::ProjectId;
 use crate::kernel::time::Timestamp;
 use crate::kernel::words::words;
+use crate::library::holds;
 use crate::library::text::{self, Title};
 use crate::web::layout::ProjectHead;
 use crate::web::routes::Route;
@@ -25,8 +26,10 @@ const CREATED: Event = Event::new("project.created", "A project was created.");
 const CHANGED: Event = Event::new("project.changed", "A project got another name or description.");
 const ARCHIVED: Event = Event::new("project.archived", "A project was put away.");
 const REOPENED: Event = Event::new("project.reopened", "An archived project was taken up again.");
+const TRASHED: Event = Event::new("project.trashed", "A project was put into the trash, with all in it.");
+const RECOVERED: Event = Event::new("project.recovered", "A project was taken out of the trash.");
 /// What the audit trail may say of projects.
-pub const EVENTS: &[Event] = &[CREATED, CHANGED, ARCHIVED, REOPENED];
+pub const EVENTS: &[Event] = &[CREATED, CHANGED, ARCHIVED, REOPENED, TRASHED, RECOVERED];
 
 words! {
     /// Whether a project is worked in.
@@ -137,6 +140,38 @@ pub fn archive(tx: Write<'_, ProjectKeep>) -> Result<Audited<'_, Project>> {
 pub fn reopen(tx: Write<'_, ProjectKeep>) -> Result<Audited<'_, Project>> {
     let project = sql::set_state(tx, State::Active)?;
     tx.audited(REOPENED.of(project.id), project)
+}
+
+/// Puts a project into the trash, with all in it: nobody finds it any more until it is taken out.
+pub fn trash(tx: Write<'_, ProjectKeep>) -> Result<Audited<'_, Project>> {
+    holds::refuse_project(tx)?;
+    let project = sql::this(tx)?;
+    sql::set_trashed(tx)?;
+    tx.audited(TRASHED.of(project.id), project)
+}
+
+/// Takes a project out of the trash, as it was; answers its key.
+pub fn recover<'t>(tx: Write<'t, ProjectAdmin>, key: &str) -> Result<Audited<'t, String>> {
+    let id = sql::recover(tx, key)?.ok_or_else(|| {
+        Error::not_found(format!("There is no project {key} in the trash.")).hint("It may be purged already.")
+    })?;
+    tx.audited(RECOVERED.of(id), key.to_owned())
+}
+
+/// A project in the trash.
+#[derive(Clone, Debug)]
+pub struct Trashed {
+    /// Its key.
+    pub key: String,
+    /// What it is called.
+    pub name: String,
+    /// Since when it lies there.
+    pub trashed_at: Timestamp,
+}
+
+/// Projects in the trash, the newest first.
+pub fn trashed(tx: impl Tx) -> Result<Vec<Trashed>> {
+    sql::trashed(tx)
 }
 
 /// The key of the project of this transaction.

@@ -24,6 +24,8 @@ pub(super) fn routes() -> Vec<Route> {
         post("/p/{project}/settings", change),
         post("/p/{project}/archive", archive),
         post("/p/{project}/reopen", reopen),
+        post("/p/{project}/trash", trash),
+        post("/projects/recover", recover),
     ]
 }
 
@@ -174,6 +176,31 @@ async fn archive(gate: Gate<ProjectKeep>) -> Result<Redirect> {
 async fn reopen(gate: Gate<ProjectKeep>) -> Result<Redirect> {
     let reopened = gate.write(super::reopen).await?;
     Ok(back(&reopened, &format!("{} is taken up again.", reopened.key)))
+}
+
+#[derive(Deserialize)]
+struct KeyForm {
+    key: String,
+}
+
+/// The key is typed: a project is more than can be glanced over.
+async fn trash(gate: Gate<ProjectKeep>, Form(typed): Form<KeyForm>) -> Result<Redirect> {
+    let typed = typed.key.trim().to_ascii_uppercase();
+    let key = gate.read(|tx| super::key(tx)).await?;
+    if typed != key {
+        return Ok(
+            Redirect::to(format!("/p/{key}/settings")).warning(format!("Type {key} to delete this project."))
+        );
+    }
+    gate.write(super::trash).await?;
+    Ok(Redirect::to("/").saying(format!(
+        "{key} lies in the trash. An owner of the instance can take it out again under Storage."
+    )))
+}
+
+async fn recover(gate: Gate<ProjectAdmin>, Form(form): Form<KeyForm>) -> Result<Redirect> {
+    let key = gate.write(move |tx| super::recover(tx, &form.key)).await?;
+    Ok(Redirect::to(format!("/p/{key}")).saying(format!("{key} is out of the trash, as it was.")))
 }
 
 fn back(project: &Project, said: &str) -> Redirect {

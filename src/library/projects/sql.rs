@@ -1,8 +1,9 @@
 //! Statements of projects.
 
-use super::{NewProject, Project, State};
+use super::{NewProject, Project, State, Trashed};
 use crate::kernel::access::{Actor, InProject, ProjectAdmin, ProjectKeep, ProjectList, Read, Tx, Write};
 use crate::kernel::error::Result;
+use crate::kernel::id::ProjectId;
 use crate::kernel::sql::{self, FromRow, Row, named_params};
 use crate::library::text::Title;
 use crate::web::layout::ProjectHead;
@@ -36,7 +37,7 @@ pub(super) fn visible(tx: Read<'_, ProjectList>) -> Result<Vec<Project>> {
                     FROM grants
                    WHERE user_id = :user AND (project_id IS NULL OR project_id = projects.id)
                      AND (expires_at IS NULL OR expires_at > :now)))
-            AND (:only IS NULL OR id = :only)
+            AND (:only IS NULL OR id = :only) AND trashed_at IS NULL
           ORDER BY key",
         named_params! {
             ":everything": is_unbound, ":user": tx.actor().user(), ":only": tx.bound_to(), ":now": tx.now(),
@@ -73,6 +74,32 @@ pub(super) fn set_state(tx: Write<'_, ProjectKeep>, state: State) -> Result<Proj
     this(tx)
 }
 
+/// Puts it into the trash.
+pub(super) fn set_trashed(tx: Write<'_, ProjectKeep>) -> Result<()> {
+    tx.run(
+        "UPDATE projects SET trashed_at = :now WHERE id = :project",
+        named_params! { ":project": tx.project(), ":now": tx.now() },
+    )
+    .map(drop)
+}
+
+/// Takes one out of the trash.
+pub(super) fn recover(tx: Write<'_, ProjectAdmin>, key: &str) -> Result<Option<ProjectId>> {
+    let found: Option<Id> = tx.row(
+        "UPDATE projects SET trashed_at = NULL WHERE key = :key AND trashed_at IS NOT NULL RETURNING id",
+        named_params! { ":key": key },
+    )?;
+    Ok(found.map(|Id(id)| id))
+}
+
+/// Those in the trash.
+pub(super) fn trashed(tx: impl Tx) -> Result<Vec<Trashed>> {
+    tx.rows(
+        "SELECT key, name, trashed_at FROM projects WHERE trashed_at IS NOT NULL ORDER BY trashed_at DESC, key",
+        [],
+    )
+}
+
 /// Its key.
 pub(super) fn key(tx: impl InProject) -> Result<String> {
     let Key(key) =
@@ -93,6 +120,20 @@ pub(super) struct Head(pub(super) ProjectHead, pub(super) State);
 impl FromRow for Head {
     fn from_row(row: &Row<'_>) -> sql::Result<Head> {
         Ok(Head(ProjectHead { key: row.get("key")?, name: row.get("name")? }, row.get("state")?))
+    }
+}
+
+struct Id(ProjectId);
+
+impl FromRow for Id {
+    fn from_row(row: &Row<'_>) -> sql::Result<Id> {
+        row.get("id").map(Id)
+    }
+}
+
+impl FromRow for Trashed {
+    fn from_row(row: &Row<'_>) -> sql::Result<Trashed> {
+        Ok(Trashed { key: row.get("key")?, name: row.get("name")?, trashed_at: row.get("trashed_at")? })
     }
 }
 

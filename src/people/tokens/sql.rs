@@ -93,7 +93,7 @@ pub(super) fn project_of(tx: impl Tx, user: UserId, key: &str) -> Result<Option<
     let row: Option<Numbered> = tx.row(
         "SELECT id
            FROM projects
-          WHERE key = :key
+          WHERE key = :key AND trashed_at IS NULL
             AND EXISTS (SELECT 1 FROM grants
                          WHERE user_id = :user AND (project_id IS NULL OR project_id = projects.id)
                            AND (expires_at IS NULL OR expires_at > :now))",
@@ -107,7 +107,7 @@ pub(super) fn projects(tx: impl Tx, user: UserId) -> Result<Vec<String>> {
     let rows: Vec<Text> = tx.rows(
         "SELECT key
            FROM projects
-          WHERE state = 'active'
+          WHERE state = 'active' AND trashed_at IS NULL
             AND EXISTS (SELECT 1 FROM grants
                          WHERE user_id = :user AND (project_id IS NULL OR project_id = projects.id)
                            AND (expires_at IS NULL OR expires_at > :now))

@@ -5,6 +5,7 @@
 mod api;
 mod pages;
 mod recorder;
+pub mod recount;
 mod sql;
 
 pub use api::Api;

@@ -9,6 +9,7 @@ pub mod history;
 pub mod items;
 mod pages;
 mod sql;
+pub mod trash;
 
 pub use api::{Api, CaseName, CountsWire};
 pub use pages::url;
@@ -33,7 +34,8 @@ const CLOSED: Event = Event::new("run.closed", "A run was closed.");
 const EXTENDED: Event = Event::new("run.extended", "Cases were added to a run.");
 const ASSIGNED: Event = Event::new("run.assigned", "Items of a run were given to somebody, or to nobody.");
 /// What the audit trail may say of runs.
-pub const EVENTS: &[Event] = &[CREATED, RENAMED, RECEIVED, CLOSED, EXTENDED, ASSIGNED];
+pub const EVENTS: &[Event] =
+    &[CREATED, RENAMED, RECEIVED, CLOSED, EXTENDED, ASSIGNED, trash::TRASHED, trash::RECOVERED];
 
 /// Every route of this slice.
 pub fn routes() -> Vec<Route> {

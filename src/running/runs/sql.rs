@@ -53,7 +53,7 @@ pub(super) fn by_title(tx: impl InProject, title: &Title) -> Result<Option<Run>>
         "SELECT runs.id, number, title, runs.kind, runs.state, users.name AS author, runs.created_at, closed_at,
                 changed_at, passed, failed, errored, blocked, skipped, untested, duration_ms
            FROM runs LEFT JOIN users ON users.id = author_id
-          WHERE project_id = :project AND title = :title AND runs.state <> 'closed'
+          WHERE project_id = :project AND title = :title AND runs.state <> 'closed' AND trashed_at IS NULL
           ORDER BY runs.state DESC, number DESC
           LIMIT 1",
         named_params! { ":project": tx.project(), ":title": title },
@@ -84,8 +84,11 @@ pub(super) fn delete_items(tx: Write<'_, UploadSweep>, run: RunId, rows_max: i64
 
 /// Takes away a run that was never complete.
 pub(super) fn delete_received(tx: Write<'_, UploadSweep>, run: RunId) -> Result<()> {
-    tx.run("DELETE FROM runs WHERE id = :run AND state = 'receiving'", named_params! { ":run": run })
-        .map(drop)
+    tx.run(
+        "DELETE FROM runs WHERE id = :run AND state = 'receiving' AND trashed_at IS NULL",
+        named_params! { ":run": run },
+    )
+    .map(drop)
 }
 
 /// Runs that people see, the newest first.

@@ -8,10 +8,12 @@ mod page;
 
 use super::table::table;
 use crate::exchange::uploads;
-use crate::keeping::{backups, certificates, drills, keys, maintenance, restores, trail};
+use crate::keeping::{
+    backups, certificates, drills, integrity, keys, maintenance, restores, retention, storage, trail,
+};
 use crate::library::{cases, evidence, projects, suites};
 use crate::people::{members, tokens, users};
-use crate::running::{results, runs};
+use crate::running::{results, runs, trash};
 use crate::web::routes::{Needs, Route, public};
 use actix_web::HttpResponse;
 use actix_web::http::Method;
@@ -67,6 +69,7 @@ fn make() -> Value {
         evidence::Api::openapi(),
         runs::Api::openapi(),
         results::Api::openapi(),
+        trash::Api::openapi(),
         uploads::Api::openapi(),
         trail::Api::openapi(),
         backups::Api::openapi(),
@@ -75,6 +78,9 @@ fn make() -> Value {
         restores::Api::openapi(),
         certificates::Api::openapi(),
         backups::TargetsApi::openapi(),
+        integrity::Api::openapi(),
+        retention::Api::openapi(),
+        storage::Api::openapi(),
     ];
     slices.into_iter().for_each(|slice| whole.merge(slice));
     let mut document = serde_json::to_value(whole).expect("the document is made of text and numbers");

@@ -4,10 +4,12 @@ mod backup;
 mod backups;
 mod certificates;
 mod drills;
+mod integrity;
 mod keys;
 mod maintenance;
 mod overview;
 mod restores;
+mod retention;
 
 mod storages;
 mod targets;

@@ -254,18 +254,16 @@ async fn a_spool_is_read_as_often_as_wanted_and_stored() {
 }
 
 #[actix_web::test]
-async fn f9_a_download_of_a_damaged_blob_breaks_off_before_the_damage() {
+async fn f9_a_download_of_a_damaged_blob_is_refused_before_its_first_byte() {
     let home = Home::new();
     let stored = home.store(&content(3 * CHUNK));
     let mut sealed = fs::read(home.path(&stored.name)).unwrap();
     sealed[HEAD + CHUNK + TAG + 5] ^= 1;
     fs::write(home.path(&stored.name), sealed).unwrap();
-    let (_, pieces) = home.blobs.download(&stored.name).await.unwrap();
-    let mut pieces = Box::pin(pieces);
-    assert_eq!(pieces.try_next().await.unwrap().unwrap(), content(3 * CHUNK)[..CHUNK]);
-    let error = pieces.try_next().await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Internal);
-    assert!(format!("{error:?}").contains("chunk 2 of 3 is not as it was written"), "{error:?}");
+    let error = home.blobs.download(&stored.name).await.err().expect("it is damaged");
+    assert_eq!(error.kind(), Kind::Damaged);
+    let told = home.blobs.distress().taken().await;
+    assert!(told.contains(&testkeep::kernel::distress::Damage::Blob(stored.name)));
 }
 
 #[test]

@@ -127,6 +127,7 @@ async fn a_full_disk_answers_everyone_whose_change_it_took_along() {
     let let_go = async { drop(release) };
     let (innocent, filling, ()) = tokio::join!(innocent, filling, let_go);
     held.await.unwrap();
+    assert_eq!((outcome(&innocent), outcome(&filling)), (Some(Kind::Full), Some(Kind::Full)));
     assert!(format!("{:?}", filling.unwrap_err()).contains("full"));
     assert!(format!("{:?}", innocent.unwrap_err()).contains("abandoned"));
 

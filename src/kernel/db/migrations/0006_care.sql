@@ -160,3 +160,86 @@ ALTER TABLE backups ADD COLUMN was_stopped INTEGER NOT NULL DEFAULT 0 CHECK (was
 ALTER TABLE backups ADD COLUMN gone_at INTEGER;             -- when its retention took it away
 UPDATE backups SET target_id = (SELECT id FROM targets WHERE address = backups.target);
 CREATE INDEX backups_of_a_target ON backups (target_id, id);
+-- Integrity: every check that was made, and what is wrong.
+CREATE TABLE checks (
+  id          INTEGER PRIMARY KEY,
+  kind        TEXT NOT NULL CHECK (kind IN ('database', 'files', 'trail', 'keys', 'sums')),
+  cause       TEXT NOT NULL CHECK (cause IN ('schedule', 'person', 'command', 'start', 'damage')),
+  state       TEXT NOT NULL CHECK (state IN ('running', 'good', 'bad', 'failed')),
+  started_at  INTEGER NOT NULL,
+  finished_at INTEGER,
+  looked      INTEGER NOT NULL DEFAULT 0,      -- pages, files, entries, keys or sums that were looked at
+  findings    INTEGER NOT NULL DEFAULT 0,
+  message     TEXT                             -- why it failed
+) STRICT;
+CREATE TABLE findings (
+  id        INTEGER PRIMARY KEY,
+  kind      TEXT NOT NULL,                     -- of the check that found it
+  object    TEXT NOT NULL,                     -- page 12, index cases_by_number, file 3f..., suite 4
+  sentence  TEXT NOT NULL,
+  found_at  INTEGER NOT NULL,
+  mended_at INTEGER                            -- NULL: it is still so
+) STRICT;
+CREATE UNIQUE INDEX findings_open ON findings (kind, object) WHERE mended_at IS NULL;
+ALTER TABLE blobs ADD COLUMN checked_at INTEGER;   -- when it was last read to its end
+ALTER TABLE blobs ADD COLUMN damaged_at INTEGER;   -- NULL: whole as far as is known
+ALTER TABLE blobs ADD COLUMN unused_at INTEGER;    -- since when nothing names it
+CREATE INDEX blobs_damaged ON blobs (id) WHERE damaged_at IS NOT NULL;
+CREATE INDEX blobs_unused ON blobs (unused_at) WHERE unused_at IS NOT NULL;
+CREATE INDEX evidence_of_a_blob ON evidence (blob_id);
+-- Grows with each change that takes results away or brings them back; 0 once summaries are counted anew.
+ALTER TABLE projects ADD COLUMN recount_due INTEGER NOT NULL DEFAULT 0;
+
+-- Trash, retention and holds. A run in the trash is 'receiving' to everybody else, so nobody sees it; what it
+-- was before stands in kept_state.
+ALTER TABLE runs ADD COLUMN kept_state TEXT;
+ALTER TABLE runs ADD COLUMN trashed_at INTEGER;
+ALTER TABLE cases ADD COLUMN trashed_at INTEGER;
+ALTER TABLE projects ADD COLUMN trashed_at INTEGER;
+CREATE INDEX runs_in_the_trash ON runs (project_id, number) WHERE trashed_at IS NOT NULL;
+-- While a hold is not lifted, nothing it covers is deleted, by nobody.
+CREATE TABLE holds (
+  id         INTEGER PRIMARY KEY,
+  project_id INTEGER NOT NULL,
+  run_id     INTEGER,                          -- NULL: the whole project
+  reason     TEXT NOT NULL,
+  author_id  INTEGER,
+  created_at INTEGER NOT NULL,
+  lifted_at  INTEGER
+) STRICT;
+CREATE INDEX holds_in_force ON holds (project_id) WHERE lifted_at IS NULL;
+-- How long each class of data stays; project 0 is every project without a line of its own.
+CREATE TABLE retention (
+  class      TEXT NOT NULL,
+  project_id INTEGER NOT NULL DEFAULT 0,
+  days       INTEGER NOT NULL,                 -- 0: for ever
+  changed_at INTEGER NOT NULL,
+  PRIMARY KEY (class, project_id)
+) STRICT, WITHOUT ROWID;
+-- What was deleted for good, with its signed certificate.
+CREATE TABLE deletions (
+  id          INTEGER PRIMARY KEY,
+  class       TEXT NOT NULL,
+  rule        TEXT NOT NULL,                   -- in words: after how many days, by whose order
+  approved_by TEXT NOT NULL,                   -- an actor, as in the audit trail
+  state       TEXT NOT NULL CHECK (state IN ('running', 'done')),
+  started_at  INTEGER NOT NULL,
+  finished_at INTEGER,
+  subjects    TEXT NOT NULL,                   -- JSON: the ids that are to go
+  counts      TEXT NOT NULL DEFAULT '{}',      -- JSON: rows by table
+  bytes       INTEGER NOT NULL DEFAULT 0,      -- of evidence
+  first_at    INTEGER,
+  last_at     INTEGER,
+  digest      TEXT NOT NULL DEFAULT '',        -- over the ids that are gone, step by step
+  certificate TEXT                             -- JSON with its signature
+) STRICT;
+-- One sample a day of how large things are.
+CREATE TABLE sizes (
+  at             INTEGER PRIMARY KEY,
+  database_bytes INTEGER NOT NULL,
+  files_bytes    INTEGER NOT NULL,
+  free_bytes     INTEGER NOT NULL,
+  disk_bytes     INTEGER NOT NULL,
+  tables         TEXT NOT NULL,                -- JSON: bytes by table
+  projects       TEXT NOT NULL                 -- JSON: rows and bytes by key
+) STRICT;

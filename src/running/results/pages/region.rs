@@ -35,6 +35,7 @@ pub struct Region {
     may_record: bool,
     /// Whether the reader may close the run and give its items away.
     pub may_change: bool,
+    pub may_delete: bool,
 }
 
 /// What stands on the left.
@@ -76,7 +77,8 @@ impl Region {
         let own = tx.actor().user();
         let is_open = run.state == State::Open;
         let may_record = is_open && projects::offers::<ResultWrite>(tx)?;
-        let may_change = is_open && projects::offers::<RunWrite>(tx)?;
+        let may_delete = projects::offers::<RunWrite>(tx)?;
+        let may_change = is_open && may_delete;
         let shares = groups::shares(tx, run.id)?;
         let opened = match view.item {
             Some(id) => Some(Opened::read(tx, &run, id)?),
@@ -95,6 +97,7 @@ impl Region {
             opened,
             may_record,
             may_change,
+            may_delete,
         })
     }
 

@@ -1,0 +1,122 @@
+//! Retention over JSON: the rules, what is due by them, and what went.
+
+use super::{Certificate, Deletion, Due, Rule, sql};
+use crate::kernel::access::{Gate, StorageView};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::id::DeletionId;
+use crate::web::respond::{Json, Path};
+use crate::web::routes::{Route, get};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::{OpenApi, ToSchema};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![get("/api/v1/retention", index), get("/api/v1/certificates/{certificate}", certificate)]
+}
+
+/// The part of the API description that this slice answers for.
+#[derive(OpenApi)]
+#[openapi(paths(index, certificate))]
+pub struct Api;
+
+/// The rules in force, what would be deleted by them now, and what was deleted.
+#[utoipa::path(get, path = "/api/v1/retention", tag = "storage", responses((status = 200, body = RetentionWire)))]
+async fn index(gate: Gate<StorageView>) -> Result<Json<RetentionWire>> {
+    let read = gate.read_at_length(|tx| {
+        Ok(RetentionWire {
+            rules: super::rules(tx)?.into_iter().map(RuleWire::from).collect(),
+            due: super::due(tx)?.into_iter().map(DueWire::from).collect(),
+            deletions: super::deletions(tx)?.into_iter().map(DeletionWire::from).collect(),
+        })
+    });
+    Ok(Json(read.await?))
+}
+
+/// A certificate of deletion as it was signed.
+#[utoipa::path(get, path = "/api/v1/certificates/{certificate}", tag = "storage",
+    params(("certificate" = i64, Path, description = "Its number")),
+    responses((status = 200, description = "Statement, signature and public key.")))]
+async fn certificate(gate: Gate<StorageView>, Path(id): Path<i64>) -> Result<Json<Certificate>> {
+    let found = gate.read(move |tx| sql::deletion(tx, DeletionId(id))).await?;
+    let text = found.and_then(|deletion| deletion.certificate);
+    let text = text.ok_or_else(|| Error::not_found(format!("There is no certificate {id}.")))?;
+    serde_json::from_str(&text).map(Json).map_err(Error::internal)
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Retention)]
+struct RetentionWire {
+    rules: Vec<RuleWire>,
+    due: Vec<DueWire>,
+    deletions: Vec<DeletionWire>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = RetentionRule)]
+struct RuleWire {
+    /// `trash`, `runs`, `evidence`, `uploads`, `addresses`, `sign_ins` or `records`.
+    class: &'static str,
+    /// Key of a project with a rule of its own.
+    project: Option<String>,
+    /// 0 is for ever.
+    days: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = RetentionDue)]
+struct DueWire {
+    class: &'static str,
+    project: Option<String>,
+    runs: usize,
+    cases: usize,
+    projects: usize,
+    rows: i64,
+    bytes: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deletion)]
+struct DeletionWire {
+    /// Number of its certificate.
+    id: i64,
+    class: &'static str,
+    rule: String,
+    approved_by: String,
+    done: bool,
+    counts: BTreeMap<String, i64>,
+    bytes: i64,
+}
+
+impl From<Rule> for RuleWire {
+    fn from(rule: Rule) -> RuleWire {
+        RuleWire { class: rule.class.word(), project: rule.project.map(|(_, key)| key), days: rule.days }
+    }
+}
+
+impl From<Due> for DueWire {
+    fn from(due: Due) -> DueWire {
+        DueWire {
+            class: due.rule.class.word(),
+            project: due.rule.project.map(|(_, key)| key),
+            runs: due.subjects.runs.len(),
+            cases: due.subjects.cases.len(),
+            projects: due.subjects.projects.len(),
+            rows: due.rows,
+            bytes: due.bytes,
+        }
+    }
+}
+
+impl From<Deletion> for DeletionWire {
+    fn from(deletion: Deletion) -> DeletionWire {
+        DeletionWire {
+            id: deletion.id.0,
+            class: deletion.class.word(),
+            rule: deletion.rule,
+            approved_by: deletion.approved_by,
+            done: deletion.is_done,
+            counts: deletion.counts,
+            bytes: deletion.bytes,
+        }
+    }
+}
