@@ -19,7 +19,7 @@ async fn the_instance_says_what_it_is_and_how_it_is_kept() {
         "Not protected",
         "not checked yet",
         "opens with",
-        "Makes a backup, reads it back",
+        "Makes the backups that are due",
         "Checks the audit trail from its first entry",
     ] {
         assert!(page.contains(part), "{part}: {page}");

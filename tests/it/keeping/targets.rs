@@ -159,11 +159,18 @@ async fn f12_a_failed_backup_by_schedule_is_an_alarm_is_retried_and_recovers() {
     let later = app.person("Later", Some((Role::Owner, None))).await;
     let list = listed(&app, &later).await;
     assert_eq!(list["backups"].as_array().unwrap().len(), 3, "{list}");
+    // The disk is gone for good: what should have followed is missed.
+    std::fs::rename(&place, app.folder().join("away")).unwrap();
+    std::fs::write(&place, "not mounted").unwrap();
+    app.clock.advance(3 * HOUR_MS);
+    tick(&app).await;
+    let page = alarms(&app, &later).await;
+    assert!(page.contains("A backup was missed") && page.contains("A backup failed"), "{page}");
     app.stop().await;
 }
 
 #[actix_web::test]
-async fn b03_a_blackout_postpones_and_a_missed_backup_is_an_alarm() {
+async fn b03_a_blackout_postpones_and_what_is_off_is_not_missed() {
     let app = App::start().await;
     let owner = app.as_role(Role::Owner, None).await;
     let folder = app.folder().join("keep");

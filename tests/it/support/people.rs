@@ -1,6 +1,6 @@
 //! People of a running instance: each with a role, a token for programs and a session for a browser.
 
-use super::{App, NOW};
+use super::App;
 use crate::kernel::house::Number;
 use reqwest::header::{COOKIE, LOCATION};
 use reqwest::{Method, RequestBuilder, Response};
@@ -48,7 +48,7 @@ impl App {
                     named_params! { ":user": user, ":place": place, ":role": role.word(), ":now": tx.now() },
                 )?;
             }
-            let until = Timestamp(NOW.0 + DAY_MS);
+            let until = Timestamp(tx.now().0 + DAY_MS);
             tx.run(
                 "INSERT INTO tokens (user_id, name, prefix, digest, created_at, expires_at)
                  VALUES (:user, :name, '', :digest, :now, :until)",
