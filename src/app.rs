@@ -7,7 +7,7 @@ mod first;
 mod house;
 
 pub use first::kit;
-pub use house::{House, is_there, unlock};
+pub use house::{House, finish_swap, is_there, unlock};
 
 use crate::exchange::uploads::{self, Leftover};
 use crate::jobs::{Jobs, table};

@@ -29,11 +29,7 @@ pub struct House {
 impl House {
     /// Opens the instance in the data folder; never makes one.
     pub fn open(options: &Options, unlock: &Unlock, clock: Clock) -> Result<House> {
-        if swap::is_ordered(&options.data) {
-            // Cut off before a start could finish it. Refused while a server holds the folder: that one does it.
-            let _held = hold::hold(&options.data)?;
-            swap::resume_at_start(&options.data)?;
-        }
+        finish_swap(options)?;
         let (instance, shell) = Instance::open(&options.data, unlock, clock)?;
         Ok(House { instance: Arc::new(instance), shell, kit: None })
     }
@@ -63,9 +59,21 @@ impl House {
     }
 }
 
-/// Whether the data folder holds an instance, or what is left of one.
+/// Whether the data folder holds an instance, or what is left of one. One that is being exchanged for another
+/// state of itself may lack both files for a moment.
 pub fn is_there(options: &Options) -> bool {
-    layout::keyring(&options.data).exists() || layout::database(&options.data).exists()
+    let (keyring, database) = (layout::keyring(&options.data), layout::database(&options.data));
+    keyring.exists() || database.exists() || swap::is_ordered(&options.data)
+}
+
+/// Finishes an exchange that was cut off before a start could. Refused while a server holds the folder: that
+/// one does it.
+pub fn finish_swap(options: &Options) -> Result<()> {
+    if swap::is_ordered(&options.data) {
+        let _held = hold::hold(&options.data)?;
+        swap::resume_at_start(&options.data)?;
+    }
+    Ok(())
 }
 
 /// What opens the instance: said outright, else handed over by the service manager, else the file beside the

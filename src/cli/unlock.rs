@@ -3,6 +3,7 @@
 use crate::app::{self, House};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::keyring::{RecoverySecret, SharedSecret, SlotKind, Unlock, slots_of};
+use crate::kernel::layout;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
 use crate::kernel::secret::Secret;
@@ -18,6 +19,9 @@ pub fn house(options: &Options) -> Result<House> {
 
 /// What opens an instance that is there: what was asked for, or else what its keyring knows of.
 pub fn existing(options: &Options) -> Result<Unlock> {
+    if !layout::keyring(&options.data).exists() {
+        app::finish_swap(options)?;
+    }
     let unlock = app::unlock(options)?;
     let Unlock::KeyFile(path) = &unlock else { return Ok(unlock) };
     let is_asked_for = options.key_file.is_some();
