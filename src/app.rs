@@ -17,6 +17,7 @@ use crate::keeping::integrity;
 use crate::keeping::keys;
 use crate::keeping::overview::{About, Certificate};
 use crate::keeping::restores::whole::Attempt;
+use crate::keeping::shipping::Shipping;
 use crate::keeping::upgrade;
 use crate::kernel::access::InstanceKeep;
 use crate::kernel::durable;
@@ -54,6 +55,7 @@ pub struct Running {
     pub setup_code: Option<Secret<String>>,
     /// Where backups are made.
     pub desk: Arc<Desk>,
+    shipping: Arc<Shipping>,
     /// None while it is on trial.
     jobs: Option<Jobs>,
     status: Data<Status>,
@@ -106,11 +108,13 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
     let desk = Arc::new(Desk::new(Arc::clone(&house.instance)));
     desk.sweep_scratch().await?;
     let restart = Arc::<Restart>::default();
+    let shipping = Shipping::new(Arc::clone(&desk));
     let about = about(&options, started_at, tls.clone());
     let shared = Shared::new(house.instance.door.clone(), status.clone(), options.clone())
         .hand_out(Arc::clone(&house.instance))
         .hand_out(Arc::clone(&desk))
         .hand_out(Arc::clone(&restart))
+        .hand_out(Arc::clone(&shipping))
         .hand_out(Arc::new(about))
         .hand_out(Arc::<Attempt>::default())
         .hand_out(Arc::<Kept>::new(keeper.clone()))
@@ -121,6 +125,7 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
     let mut tasks = vec![watched, tokio::spawn(Manager::keep_alive(house.instance.door.clone()))];
     let jobs = match duty {
         Duty::Whole => {
+            shipping.start();
             tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.watch())));
             tasks.push(tokio::spawn(keys::Keeper::new(Arc::clone(&desk)).watch()));
             tasks.push(tokio::spawn(integrity::watch(Arc::clone(&desk))));
@@ -133,6 +138,7 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
         house,
         setup_code: code,
         desk,
+        shipping,
         jobs,
         tls,
         keeper,
@@ -270,6 +276,7 @@ impl Running {
             jobs.stop().await;
         }
         self.desk.close().await;
+        self.shipping.stop().await;
         self.tasks.iter().for_each(JoinHandle::abort);
         self.house.instance.door.shut_down().await;
         // Without it the next start looks at the whole database: nobody knows then how this one ended.

@@ -1,6 +1,7 @@
 //! `testkeep backup`, `verify` and `restore`: away from the machine, proven there, and back.
 
 use super::bring::{self, Part};
+use super::follow::{Followed, moment};
 use super::output::Output;
 use super::target::{goal_of, secrets_in};
 use super::{progress, unlock};
@@ -8,6 +9,7 @@ use crate::app::{self, House};
 use crate::keeping::backup::{Proof, Receipt};
 use crate::keeping::backups::{self, Cause, Desk, Step};
 use crate::keeping::recovery::{self, Order};
+use crate::keeping::shipping::replay::{Shortfall, Until};
 use crate::keeping::targets::{self, Goal};
 use crate::kernel::access::{BackupRun, Claim, Gate};
 use crate::kernel::error::{Error, Result};
@@ -66,6 +68,7 @@ pub struct Verify {
     everyday key lies beside it, or where --key-file says. With --project, --case or --run things come back into \
     the living instance, under the references they had; --dry-run shows what that would do.\n\n  \
     testkeep restore --from /mnt/keep --into /var/lib/testkeep --kit-file kit.txt\n  \
+    testkeep restore --from /mnt/keep --into /tmp/then --at 2026-11-22T10:15:00Z\n  \
     testkeep restore --from /mnt/keep --case SHOP-C12 --dry-run"
 )]
 pub struct Restore {
@@ -96,6 +99,12 @@ pub struct Restore {
     /// Number of the backup; the newest without it.
     #[arg(long, value_name = "NUMBER")]
     backup: Option<u64>,
+    /// Moment to go back to, such as 2026-11-22T10:15:00Z, or `latest`: follows the log behind the backup.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Until>,
+    /// Where the log is damaged or ends too early, go as far as it goes and say what is missing.
+    #[arg(long, requires = "at")]
+    as_far_as_possible: bool,
 }
 
 #[derive(Serialize)]
@@ -130,6 +139,8 @@ struct Restored {
     blobs: usize,
     bytes: u64,
     blobs_missing: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<Followed>,
 }
 
 /// Makes backups: one that fails stops no other, and makes the command fail.
@@ -285,7 +296,8 @@ pub async fn restore(command: Restore, options: &Options, output: Output) -> Res
         };
         return bring::run(part, options, output).await;
     }
-    let Restore { from, into, kit_file, backup: number, .. } = command;
+    let Restore { from, into, kit_file, backup: number, at: until, as_far_as_possible, .. } = command;
+    let shortfall = if as_far_as_possible { Shortfall::Accepted } else { Shortfall::Refused };
     let missing = |name: &str| Error::invalid(format!("Nothing was said for {name}."));
     let from = from.ok_or_else(|| missing("--from").hint("Name the folder of the backups."))?;
     let into = into.ok_or_else(|| missing("--into"))?;
@@ -296,8 +308,9 @@ pub async fn restore(command: Restore, options: &Options, output: Output) -> Res
     let into = std::path::absolute(into).map_err(Error::internal)?;
     let key_file = options.key_file.clone().unwrap_or_else(|| default_key_file(&into));
     let program = std::env::current_exe().map_err(Error::internal)?;
-    let order = Order { from, into, key_file, number };
-    let recovery::Restored { receipt, manifest } = recovery::restore(&program, &order, &kit).await?;
+    let order = Order { from, into, key_file, number, until, shortfall };
+    let recovery::Restored { receipt, manifest, replayed } =
+        recovery::restore(&program, &order, &kit).await?;
     let restored = Restored {
         into: order.into,
         key_file: order.key_file,
@@ -309,6 +322,7 @@ pub async fn restore(command: Restore, options: &Options, output: Output) -> Res
         blobs: manifest.blobs.len(),
         bytes: receipt.bytes,
         blobs_missing: manifest.blobs_missing.len(),
+        log: replayed.map(Followed::from),
     };
     output.print(&restored, Restored::text);
     Ok(())
@@ -370,11 +384,12 @@ impl Restored {
         };
         format!(
             "Restored backup {receipt} of {made_at} into {}: {rows} rows, {blobs} attached files, {}.\n\
-             Everything was compared with the signed receipt.{missing}\n\n\
+             Everything was compared with the signed receipt.{missing}{}\n\n\
              Its everyday key is now {}; keep a copy away from this machine.\n\
              Start it with\n  testkeep serve --data {}{}",
             into.display(),
             size(*bytes),
+            self.log.as_ref().map(Followed::text).unwrap_or_default(),
             key_file.display(),
             into.display(),
             if *key_file == default_key_file(into) {

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod drill;
 mod flags;
+mod follow;
 mod health;
 mod integrity;
 mod key;

@@ -8,6 +8,8 @@ pub mod targets;
 
 pub mod backups;
 
+pub mod shipping;
+
 pub mod keys;
 
 pub mod recovery;
@@ -43,6 +45,7 @@ pub fn events() -> Vec<&'static Event> {
         certificates::EVENTS,
         targets::EVENTS,
         backups::EVENTS,
+        shipping::EVENTS,
         keys::EVENTS,
         recovery::EVENTS,
         drills::EVENTS,

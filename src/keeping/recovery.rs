@@ -5,13 +5,17 @@
 
 use super::backup::manifest::Manifest;
 use super::backup::restore::{self, Found};
+use super::backup::storage::Folder;
 use super::backup::{Proof, Receipt, verify};
 use super::backups;
-use crate::kernel::access::{AuditView, InstanceKeep, Shell};
+use super::shipping::replay::{self, Replayed, Shortfall, Until};
+use crate::kernel::access::{AuditView, InstanceKeep, InstanceView, Shell};
 use crate::kernel::audit::{self, Event, Head, Verdict};
+use crate::kernel::blobs;
 use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::instance::Instance;
+use crate::kernel::integrity;
 use crate::kernel::keyring::{self, Keyring, RecoverySecret, Unlock};
 use crate::kernel::time::Clock;
 use data_encoding::HEXLOWER;
@@ -38,6 +42,10 @@ pub struct Order {
     pub key_file: PathBuf,
     /// Number of the backup; the newest if none is named.
     pub number: Option<u64>,
+    /// The moment to go back to; that of the backup itself without it.
+    pub until: Option<Until>,
+    /// What to do where the log does not reach that moment.
+    pub shortfall: Shortfall,
 }
 
 /// An instance that came back.
@@ -46,6 +54,8 @@ pub struct Restored {
     pub receipt: Receipt,
     /// What was in it.
     pub manifest: Manifest,
+    /// What was brought back behind it.
+    pub replayed: Option<Replayed>,
 }
 
 /// Opens a repository with the kit and shows that its receipts were signed by the instance of the kit.
@@ -67,13 +77,17 @@ pub fn verify(from: &Path, kit: &RecoverySecret) -> Result<Proof> {
 ///
 /// Errors: `Conflict` if the destination exists; whatever goes wrong, it does not exist afterwards.
 pub async fn restore(program: &Path, order: &Order, kit: &RecoverySecret) -> Result<Restored> {
-    let Order { from, into, key_file, number } = order;
+    let Order { from, into, key_file, number, until, shortfall } = order;
     if into.symlink_metadata().is_ok() {
         return Err(taken(into));
     }
     keyring::refuse_inside(into, key_file)?;
     let found = find(from, kit)?;
-    let receipt = number.map_or_else(|| found.newest(), |number| found.numbered(number))?;
+    let receipt = match (until, number) {
+        (_, Some(number)) => found.numbered(*number)?,
+        (Some(until), None) => replay::base(&found.receipts, *until)?.0,
+        (None, None) => found.newest()?,
+    };
     vouched(&found, receipt, kit)?;
 
     let parent = into.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -84,25 +98,49 @@ pub async fn restore(program: &Path, order: &Order, kit: &RecoverySecret) -> Res
     let data = staging.path().join("data");
     let manifest = restore::restore(program, &found.job, receipt, &data)?;
 
+    let log = Folder::new(from);
+    let replayed = until.map(|until| follow_log(&log, receipt, until, *shortfall, &data, kit)).transpose()?;
+
     let had_key = key_file.exists();
     let finished = async {
         open_from_now_on(&data, key_file, kit)?;
-        prove_by_opening(&data, key_file, &manifest, receipt).await?;
+        let replayed = replayed.map(|replayed| (&log, replayed));
+        let replayed = prove_by_opening(&data, key_file, &manifest, receipt, replayed).await?;
         let moved = renameat_with(CWD, &data, CWD, into, RenameFlags::NOREPLACE);
         moved.map_err(|cause| match cause {
             rustix::io::Errno::EXIST => taken(into),
             cause => trouble("create", into, cause.into()),
         })?;
-        durable::sync_folder(parent)
+        durable::sync_folder(parent)?;
+        Ok(replayed)
     };
-    if let Err(reason) = finished.await {
-        if !had_key {
-            // Made for a folder that is not there.
-            let _ = std::fs::remove_file(key_file);
+    match finished.await {
+        Ok(replayed) => Ok(Restored { receipt: receipt.clone(), manifest, replayed }),
+        Err(reason) => {
+            if !had_key {
+                // Made for a folder that is not there.
+                let _ = std::fs::remove_file(key_file);
+            }
+            Err(reason)
         }
-        return Err(reason);
     }
-    Ok(Restored { receipt: receipt.clone(), manifest })
+}
+
+/// Brings what was committed after the backup back, up to the moment.
+fn follow_log(
+    log: &Folder,
+    receipt: &Receipt,
+    until: Until,
+    shortfall: Shortfall,
+    data: &Path,
+    kit: &RecoverySecret,
+) -> Result<Replayed> {
+    let key = Keyring::open(data, &Unlock::Kit(kit.clone()))?.log();
+    let place = receipt.log.as_ref().ok_or_else(|| {
+        Error::not_found(format!("Backup {} is not followed by a log.", receipt.number))
+            .hint("Leave --at away to restore it as it was made.")
+    })?;
+    replay::replay(log, &key, place, until, shortfall, data)
 }
 
 fn taken(into: &Path) -> Error {
@@ -139,11 +177,46 @@ async fn prove_by_opening(
     key_file: &Path,
     manifest: &Manifest,
     receipt: &Receipt,
-) -> Result<()> {
+    replayed: Option<(&Folder, Replayed)>,
+) -> Result<Option<Replayed>> {
     let (instance, shell) = Instance::open(data, &Unlock::KeyFile(key_file.to_owned()), Clock::System)?;
-    let proven = trail_is_whole(&shell, manifest, receipt).await;
+    let proven = async {
+        let replayed = match replayed {
+            Some((log, replayed)) => Some(pages_and_files_are_whole(&instance, &shell, log, replayed).await?),
+            None => None,
+        };
+        trail_is_whole(&shell, manifest, receipt).await?;
+        Ok(replayed)
+    };
+    let proven = proven.await;
     instance.door.shut_down().await;
     proven
+}
+
+/// After a log was brought back: checks every page, fetches the files of evidence that came with the log,
+/// and reads these to their end.
+async fn pages_and_files_are_whole(
+    instance: &Instance,
+    shell: &Shell,
+    log: &Folder,
+    mut replayed: Replayed,
+) -> Result<Replayed> {
+    let gate = shell.operator().gate::<InstanceView>(());
+    let (findings, names) =
+        gate.read_at_length(|tx| Ok((integrity::check(tx)?, integrity::blobs(tx)?))).await?;
+    if let Some(finding) = findings.first() {
+        return Err(Error::invalid(format!("The database is not whole after its log: {finding}"))
+            .hint("Restore to an earlier moment, or a backup as it was made, without --at."));
+    }
+    for name in replay::fetch_blobs(log, &replayed, &names, &instance.data)? {
+        let lacking = match instance.blobs.verify(&name)? {
+            blobs::Verdict::Whole => continue,
+            blobs::Verdict::Missing => format!("{name} is missing"),
+            blobs::Verdict::Damaged(how) => format!("{name} is damaged: {how}"),
+        };
+        replayed.lacking.push(lacking);
+    }
+    Ok(replayed)
 }
 
 async fn trail_is_whole(shell: &Shell, manifest: &Manifest, receipt: &Receipt) -> Result<()> {

@@ -85,6 +85,8 @@ alarms! {
     RegionForbidden = "region_forbidden", "A backup target is in a forbidden region", Danger, "/instance/backups";
     /// No backup leaves this machine.
     NoTargetElsewhere = "no_target_elsewhere", "No backup leaves this machine", Warning, "/instance/backups";
+    /// The shipped log is behind; the subject is the target.
+    LogLagging = "log_lagging", "The log falls behind", Warning, "/instance/backups/log";
 }
 
 /// How heavy an alarm weighs.

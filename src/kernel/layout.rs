@@ -74,3 +74,13 @@ pub fn scratch(data: &Path) -> PathBuf {
 pub fn swap(data: &Path) -> PathBuf {
     data.join("swap.json")
 }
+
+/// The folder of the shipped log: what waits for its targets, and how far it is.
+pub fn log(data: &Path) -> PathBuf {
+    data.join("log")
+}
+
+/// How far the log was shipped. As long as it is there, nobody but the server moves pages out of the log.
+pub fn log_state(data: &Path) -> PathBuf {
+    log(data).join("state.json")
+}

@@ -3,7 +3,10 @@
 mod certificates;
 
 pub use certificates::*;
+mod log;
 mod storage;
+
+pub use log::*;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -3,6 +3,7 @@
 use super::kept::Kept;
 use super::tls::Tls;
 use crate::guard::client::Client;
+use crate::keeping::shipping::Shipping;
 use crate::kernel::access::{Door, InstanceKeep, InstanceView, Job, Permission};
 use crate::kernel::alarms::{self, Alarm, Raised};
 use crate::kernel::audit::Quiet;
@@ -58,6 +59,7 @@ pub struct Status {
     certificate_left: IntGauge,
     alarms: IntGaugeVec,
     kept: Kept,
+    log_lag: IntGaugeVec,
     tls: Option<Arc<Tls>>,
     token: Option<[u8; 32]>,
 }
@@ -72,6 +74,7 @@ impl Status {
         let under_way = "testkeep_requests_under_way";
         let ends = "testkeep_certificate_not_after_seconds";
         let left = "testkeep_certificate_expires_seconds";
+        let lag = Opts::new("testkeep_log_lag_seconds", "How far the shipped log is behind, by target.");
         let alarms = Opts::new("testkeep_alarms", "Alarms that are not over, by kind.");
         let build = || -> prometheus::Result<Status> {
             let registry = Registry::new();
@@ -84,6 +87,7 @@ impl Status {
                 certificate_ends: IntGauge::new(ends, "When the certificate ends, in seconds since 1970.")?,
                 certificate_left: IntGauge::new(left, "Seconds until the certificate ends.")?,
                 alarms: IntGaugeVec::new(alarms, &["kind"])?,
+                log_lag: IntGaugeVec::new(lag, &["target"])?,
                 is_stopping: AtomicBool::new(false),
                 tls,
                 token: None,
@@ -94,6 +98,7 @@ impl Status {
             status.registry.register(Box::new(status.certificate_ends.clone()))?;
             status.registry.register(Box::new(status.certificate_left.clone()))?;
             status.registry.register(Box::new(status.alarms.clone()))?;
+            status.registry.register(Box::new(status.log_lag.clone()))?;
             status.registry.register(Box::new(ProcessCollector::for_self()))?;
             Ok(status)
         };
@@ -144,6 +149,15 @@ impl Status {
         }
         let (Some(token), Some(shown)) = (&self.token, bearer_token(request)) else { return false };
         token.ct_eq(&<[u8; 32]>::from(Sha256::digest(shown))).into()
+    }
+
+    fn note_lags(&self, shipping: &Shipping) {
+        self.log_lag.reset();
+        for place in shipping.places() {
+            if let Some(lag_ms) = place.lag_ms(Clock::System.now()) {
+                self.log_lag.with_label_values(&[&place.name]).set(lag_ms / 1_000);
+            }
+        }
     }
 
     fn text(&self, raised: &[Raised]) -> Result<String> {
@@ -223,13 +237,19 @@ async fn readyz(door: Data<Door>) -> HttpResponse {
     }
 }
 
-async fn metrics(request: HttpRequest, status: Data<Status>, door: Data<Door>) -> Result<HttpResponse> {
+async fn metrics(
+    request: HttpRequest,
+    status: Data<Status>,
+    door: Data<Door>,
+    shipping: Data<Shipping>,
+) -> Result<HttpResponse> {
     if !status.admits(&request) {
         return Err(Error::forbidden("Metrics are for this machine, or for the holder of their token.")
             .hint("Set `metrics_token_file` and send the token as `Authorization: Bearer …`."));
     }
     let raised = door.job(&WATCH).gate::<InstanceView>(()).read(|tx| alarms::open(tx)).await?;
     status.kept.refresh(&door).await?;
+    status.note_lags(&shipping);
     Ok(plain(HttpResponse::Ok(), status.text(&raised)?))
 }
 

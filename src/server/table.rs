@@ -4,7 +4,7 @@ use super::{openapi, status};
 use crate::exchange::uploads;
 use crate::keeping::{
     backups, certificates, drills, integrity, keys, maintenance, overview, restores, retention, runbook,
-    storage, trail,
+    shipping, storage, trail,
 };
 use crate::library::{cases, evidence, projects, suites};
 use crate::people;
@@ -34,6 +34,7 @@ pub fn table() -> Vec<Route> {
         restores::routes(),
         runbook::routes(),
         certificates::routes(),
+        shipping::routes(),
         trail::routes(),
         integrity::routes(),
         retention::routes(),

@@ -52,12 +52,13 @@ const CLOCKS: [(&str, &str); 5] = [
 ];
 
 /// Where blocking work leaves the async threads.
-const BLOCKING: [(&str, &str); 6] = [
+const BLOCKING: [(&str, &str); 7] = [
     ("src/kernel/db/", "the database"),
     ("src/kernel/blobs", "files of evidence"),
     ("src/kernel/instance.rs", "reading every file of evidence"),
     ("src/people/login/password.rs", "Argon2id, with permits of its own"),
     ("src/keeping/backup", "reading and writing a backup"),
+    ("src/keeping/shipping/", "sealing and shipping the log"),
     ("src/exchange/uploads/receive.rs", "reading report files"),
 ];
 

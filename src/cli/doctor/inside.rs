@@ -5,6 +5,7 @@ use crate::app::House;
 use crate::keeping::backups::{self, Backup};
 use crate::keeping::certificates::Standing;
 use crate::keeping::integrity as integrity_checks;
+use crate::keeping::shipping::{self, Switch};
 use crate::kernel::access::{AuditView, BackupView, Claim, InstanceView, StorageView};
 use crate::kernel::audit::{self, Filter, Verdict};
 use crate::kernel::blobs;
@@ -35,6 +36,7 @@ pub async fn checks(house: &House, options: &Options, is_quick: bool, checks: &m
     add("evidence", evidence(house).await);
     add("checks", known_damage(house).await);
     add("backups", newest_backup(house).await);
+    add("point in time", shipped_log(house).await);
     add("renewal", renewal(house, options).await);
     super::targets::checks(house, &mut add).await;
 }
@@ -179,5 +181,24 @@ async fn newest_backup(house: &House) -> Result<Check> {
             Check::warn("backups", said, "Make another one, and choose a schedule under Instance → Backups.")
         }
         false => Check::ok("backups", said),
+    })
+}
+
+async fn shipped_log(house: &House) -> Result<Check> {
+    let gate = house.shell.operator().gate::<BackupView>(());
+    let switch = gate.read(|tx| Switch::get(tx)).await?;
+    if !switch.is_on {
+        let said = "The log is not shipped: what is done between two backups is lost with the disk.";
+        return Ok(Check::ok("point in time", said));
+    }
+    let now = "See that the server runs and the target can be reached; Instance → Backups → Point in time says more.";
+    Ok(match shipping::waiting(&house.instance.data)? {
+        0 => Check::ok(
+            "point in time",
+            format!("The log is shipped every {} s; nothing waits.", switch.seconds),
+        ),
+        bytes => {
+            Check::warn("point in time", format!("{bytes} bytes of the log wait for their target."), now)
+        }
     })
 }

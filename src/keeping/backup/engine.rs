@@ -7,7 +7,7 @@
 use super::keep::Keep;
 use super::manifest::ROOT;
 use super::reader::Ledger;
-use super::receipt::{Chain, Identity, Receipt};
+use super::receipt::{Chain, Identity, Place, Receipt};
 use super::source::{Parts, Source};
 use super::target::Target;
 use super::{Say, caught, now, reported, sealed, verify};
@@ -165,6 +165,7 @@ impl Engine {
             bytes_added: written.summary.as_ref().map_or(0, |summary| summary.data_added_packed),
             blobs_missing: source.blobs_missing,
             finished_at: now().to_string(),
+            log: parts.pin.position.map(|position| Place { position, at: parts.pin.at.0 }),
             previous: String::new(),
             next_key: None,
         };

@@ -6,6 +6,7 @@
 use super::Say;
 use super::manifest::sha256;
 use super::storage::Storage;
+use crate::kernel::access::Position;
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
 use bytes::Bytes;
@@ -53,11 +54,24 @@ pub struct Receipt {
     pub blobs_missing: u64,
     /// RFC 3339 in UTC.
     pub finished_at: String,
+    /// The place in the log of the database that its state is: from there the log can be followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Place>,
     /// SHA-256 of the previous receipt's file; empty for the first.
     pub previous: String,
     /// The public key by which the receipts after this one are signed, 64 hex digits, when it changes here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_key: Option<String>,
+}
+
+/// A place in the log of the database, and the moment at which it was the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The place.
+    #[serde(flatten)]
+    pub position: Position,
+    /// Milliseconds since 1970 in UTC.
+    pub at: i64,
 }
 
 /// The signed text travels as it was signed: writing it anew could change a byte.

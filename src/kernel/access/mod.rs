@@ -20,6 +20,8 @@ pub use permission::*;
 pub(in crate::kernel) use tx::Opened;
 pub use tx::{InProject, Read, Tx, Write};
 
+pub use super::db::keeper::{Begun, Charge, Keeper, News};
+pub use super::db::log::{Cursor, FRAME_HEADER_BYTES, Frames, Generation, Position};
 pub use super::db::pin::{Pin, ReadAt};
 pub use super::db::{Tuning, open::DatabaseKey};
 pub use lookup::restamp;
@@ -331,6 +333,17 @@ impl Gate<BackupRun> {
     pub async fn copy(&self, to: &Path) -> Result<()> {
         self.admit().await?;
         self.house.database.copy(to).await
+    }
+
+    /// Examines the claim, then leaves the log of the database to whoever ships it.
+    pub async fn take_charge_of_log(&self) -> Result<Charge> {
+        self.admit().await?;
+        self.house.database.give_charge().await
+    }
+
+    /// Gives the log back to the database.
+    pub async fn give_log_back(&self) -> Result<()> {
+        self.house.database.take_charge_back().await
     }
 }
 

@@ -14,6 +14,7 @@ use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::limits;
 use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -115,11 +116,16 @@ impl Lease {
         deadline: Duration,
         work: impl FnOnce(&Connection) -> Result<T>,
     ) -> Result<T> {
-        let until = Instant::now() + deadline;
+        let start = Instant::now();
         let patience = Instant::now() + limits::KEY_EXCHANGE_WAIT_MAX;
         loop {
             let conn = self.conn.as_mut().expect("a permit stands for an idle connection");
-            conn.progress_handler(limits::READ_STEPS_PER_CHECK, Some(move || Instant::now() > until))?;
+            let log = Arc::clone(&self.log);
+            let is_over = move || {
+                let passed = start.elapsed();
+                passed > deadline || passed > limits::READ_DEADLINE && Lease::is_log_too_long(&log)
+            };
+            conn.progress_handler(limits::READ_STEPS_PER_CHECK, Some(is_over))?;
             // Dropping the transaction ends it; a snapshot has nothing to commit.
             let snapshot = conn.transaction()?;
             match first_look(&snapshot) {

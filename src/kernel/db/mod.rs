@@ -4,6 +4,8 @@
 
 pub mod aside;
 pub mod exchange;
+pub mod keeper;
+pub mod log;
 pub mod migrate;
 pub mod open;
 pub mod pin;
@@ -15,6 +17,7 @@ use crate::kernel::limits;
 use migrate::Holding;
 use open::DatabaseKey;
 use rusqlite::Connection;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -60,6 +63,7 @@ pub struct Database {
     permits: Arc<Semaphore>,
     path: PathBuf,
     key: SharedKey,
+    log: Arc<File>,
 }
 
 /// The key of the file; it changes while connections are open.
@@ -86,10 +90,12 @@ impl Database {
         });
         let (queue, thread) = writer::start(writing, tuning.write_queue, group, reopen)?;
         let readers = (0..tuning.readers).map(|_| open::reader(path, key));
+        let readers = readers.collect::<Result<_>>()?;
         Ok(Database {
+            log: pin::held(&open::log_of(path))?,
             queue,
             writer: Mutex::new(Some(thread)),
-            idle: Arc::new(Mutex::new(readers.collect::<Result<_>>()?)),
+            idle: Arc::new(Mutex::new(readers)),
             permits: Arc::new(Semaphore::new(tuning.readers)),
             path: path.to_owned(),
             key: shared,
@@ -129,11 +135,12 @@ impl Database {
         let permits = Arc::clone(&self.permits);
         let permit = permits.acquire_owned().await.map_err(Error::internal)?;
         let (idle, path, key) = (Arc::clone(&self.idle), self.path.clone(), Arc::clone(&self.key));
+        let log = Arc::clone(&self.log);
         let reading = tokio::task::spawn_blocking(move || {
             // The permit goes with the work and not with the caller: who hangs up early
             // must not free a place that is still in use.
             let _permit = permit;
-            let mut lease = Lease::take(idle, path, key);
+            let mut lease = Lease::take(idle, path, key, log);
             lease.read(deadline, work)
         });
         reading.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
@@ -154,11 +161,27 @@ impl Database {
         copying.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
     }
 
+    /// Leaves all pages in the log from now on, for its keeper.
+    pub async fn give_charge(&self) -> Result<keeper::Charge> {
+        self.queue.run(|conn| open::leave_log(conn, true)).await?;
+        Ok(keeper::Charge::new(&self.path, &self.key()))
+    }
+
+    /// Moves pages by itself again.
+    pub async fn take_charge_back(&self) -> Result<()> {
+        self.queue.run(|conn| open::leave_log(conn, false)).await
+    }
+
     /// Finishes what waits, then stops the writer.
     pub async fn shut_down(&self) {
         self.queue.close().await;
         let thread = self.writer.lock().expect("nobody panics while holding it").take();
         let _ = tokio::task::spawn_blocking(|| thread.map(JoinHandle::join)).await;
+        // Whether the log was kept may have changed since they were opened, and the last one decides.
+        let is_kept = open::is_log_kept(&self.path);
+        for conn in &*self.idle.lock().expect("nobody panics while holding it") {
+            let _ = open::leave_log(conn, is_kept);
+        }
     }
 }
 
@@ -189,12 +212,19 @@ struct Lease {
     conn: Option<Connection>,
     path: PathBuf,
     key: SharedKey,
+    log: Arc<File>,
 }
 
 impl Lease {
-    fn take(idle: Arc<Mutex<Vec<Connection>>>, path: PathBuf, key: SharedKey) -> Lease {
+    fn take(idle: Arc<Mutex<Vec<Connection>>>, path: PathBuf, key: SharedKey, log: Arc<File>) -> Lease {
         let conn = idle.lock().expect("nobody panics while holding it").pop();
-        Lease { idle, conn, path, key }
+        Lease { idle, conn, path, key, log }
+    }
+
+    /// Whether whoever reads an old state has to end though they may read at length: they keep the log from
+    /// beginning anew, and it would fill the disk.
+    fn is_log_too_long(log: &File) -> bool {
+        log.metadata().is_ok_and(|meta| meta.len() > limits::LOG_BYTES_PRESSED)
     }
 }
 

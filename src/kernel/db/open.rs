@@ -3,13 +3,15 @@
 use super::migrate::{self, Holding};
 use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
+use crate::kernel::layout;
 use crate::kernel::limits;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// The raw key of the database file: 32 bytes, never a passphrase.
@@ -100,11 +102,33 @@ pub(super) fn look(path: &Path, key: &DatabaseKey) -> Result<()> {
     keyed(path, key).map(drop)
 }
 
-/// For the pin: takes the writers' lock and moves the log, and never moves it unasked.
+/// For the pin and the keeper of the log: takes the writers' lock and moves the log, and never moves it
+/// unasked.
 pub(super) fn keeper(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     let conn = connect(path, key)?;
-    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    leave_log(&conn, true)?;
     Ok(conn)
+}
+
+/// The log beside a database.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// Whether somebody keeps the log of this database: then its pages are moved by nobody else, not even at
+/// the end of the last connection.
+pub(super) fn is_log_kept(path: &Path) -> bool {
+    path.parent().is_some_and(|data| layout::log_state(data).exists())
+}
+
+/// Leaves pages in the log, or moves them as SQLite does by itself.
+pub(super) fn leave_log(conn: &Connection, is_left: bool) -> Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_left)?;
+    let pages = if is_left { 0 } else { limits::LOG_PAGES_UNKEPT };
+    conn.pragma_update(None, "wal_autocheckpoint", pages)?;
+    Ok(())
 }
 
 /// Tells what can be seen without the key. SQLite would take an absent or empty file for a new one.
@@ -155,6 +179,8 @@ fn keyed(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     // Without CREATE and without URI: a path is a path, and a missing file stays missing.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
+    // At once: even a connection with a wrong key moves the log when it is the last one that ends.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_log_kept(path))?;
     // SQLCipher writes to stderr by itself; our log says it better.
     conn.pragma_update(None, "cipher_log_level", "NONE")?;
     // Exactly 64 hex digits: a key of another length is silently taken as a passphrase.
@@ -184,6 +210,9 @@ fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "cache_size", -limits::WRITER_CACHE_KIB)?;
     conn.set_prepared_statement_cache_capacity(limits::STATEMENTS_KEPT);
+    // A log that was once long gives its room back when it begins anew.
+    conn.pragma_update(None, "journal_size_limit", limits::LOG_BYTES_KEPT)?;
+    leave_log(&conn, is_log_kept(path))?;
     Ok(conn)
 }
 

@@ -8,10 +8,13 @@
 //!
 //! This module copies nothing, and it does not know what a backup is.
 
+use super::keeper;
+use super::log::Position;
 use super::open::{self, DatabaseKey};
 use crate::kernel::audit::{Head, chain};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
+use crate::kernel::time::{Clock, Timestamp};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -50,18 +53,17 @@ pub struct Pin {
     pub blobs: Vec<String>,
     /// End of the audit trail.
     pub audit: Head,
+    /// The place in the log that this state is, if the log held anything.
+    pub position: Option<Position>,
+    /// The moment of this state.
+    pub at: Timestamp,
 }
 
 /// Pins the file at `path`, however many processes write to it.
 pub(super) fn take(path: &Path, key: &DatabaseKey) -> Result<Pin> {
     let file = held(path)?;
     let (mut gate, mover) = (open::keeper(path, key)?, open::keeper(path, key)?);
-    // SQLite's own waiting sleeps up to 100 ms between two tries, and a busy writer gives its lock
-    // away for far shorter moments.
-    gate.busy_handler(Some(|tries| {
-        sleep(limits::PIN_LOOK_EVERY);
-        tries < limits::PIN_TRIES_MAX
-    }))?;
+    wait_for_writers(&mut gate)?;
     let mut pin = Pin {
         conn: open::reader(path, key)?,
         file: Arc::clone(&file) as Arc<dyn ReadAt>,
@@ -71,14 +73,16 @@ pub(super) fn take(path: &Path, key: &DatabaseKey) -> Result<Pin> {
         rows: BTreeMap::new(),
         blobs: Vec::new(),
         audit: Head { seq: 0, hash: [0; 32] },
+        position: None,
+        at: Clock::System.now(),
     };
     let until = Instant::now() + limits::PIN_WAIT_MAX;
     while Instant::now() < until {
         // First with the writers going on: what is left for the moment they wait is then small. Is
         // it not, somebody reads an old state, and making writers wait would not help.
-        if left_in_log(&mover)? <= limits::PIN_BACKLOG_PAGES_MAX {
+        if left_in_log(&mover)?.is_some_and(|(_, left)| left <= limits::PIN_BACKLOG_PAGES_MAX) {
             gate.execute_batch("BEGIN IMMEDIATE")?;
-            let frozen = pin.freeze_while_nobody_writes(&mover, &file);
+            let frozen = pin.freeze_while_nobody_writes(&mover, &file, path);
             gate.execute_batch("ROLLBACK")?;
             if frozen? {
                 pin.look_around()?;
@@ -91,30 +95,42 @@ pub(super) fn take(path: &Path, key: &DatabaseKey) -> Result<Pin> {
         .hint("Close other programs that have the database open, then start the backup again."))
 }
 
-/// Moves what can be moved from the log into the file; answers how many pages it had to leave.
-fn left_in_log(mover: &Connection) -> Result<i64> {
+/// SQLite's own waiting sleeps up to 100 ms between two tries, and a busy writer gives its lock away for
+/// far shorter moments.
+pub(super) fn wait_for_writers(gate: &mut Connection) -> Result<()> {
+    gate.busy_handler(Some(|tries| {
+        sleep(limits::PIN_LOOK_EVERY);
+        tries < limits::PIN_TRIES_MAX
+    }))?;
+    Ok(())
+}
+
+/// Moves what can be moved from the log into the file; answers how many frames the log holds and how many
+/// of them it had to leave. `None` while another connection is moving pages.
+pub(super) fn left_in_log(mover: &Connection) -> Result<Option<(i64, i64)>> {
     // PASSIVE: the other kinds want the writers' lock, which is ours at that moment.
     let answer = mover.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
     });
     let (busy, in_log, moved) = answer?;
-    // Busy: another connection is moving pages at this moment, and then the numbers are unknown.
-    Ok(if busy == 0 { in_log - moved } else { i64::MAX })
+    // Busy: the numbers are unknown.
+    Ok((busy == 0).then_some((in_log, in_log - moved)))
 }
 
 impl Pin {
     /// Opens the read transaction, once the log is empty of news. Needs the writers' lock: a commit
     /// between "all is moved" and "the transaction is open" would send the reader to the log, and
     /// then nothing would protect the file.
-    fn freeze_while_nobody_writes(&mut self, mover: &Connection, file: &File) -> Result<bool> {
+    fn freeze_while_nobody_writes(&mut self, mover: &Connection, file: &File, path: &Path) -> Result<bool> {
         let until = Instant::now() + limits::PIN_HOLD;
-        while left_in_log(mover)? > 0 {
-            if Instant::now() > until {
-                return Ok(false);
+        let in_log = loop {
+            match left_in_log(mover)? {
+                Some((in_log, 0)) => break in_log,
+                _ if Instant::now() > until => return Ok(false),
+                // Readers of older states end by themselves; new ones need nothing from the log.
+                _ => sleep(limits::PIN_LOOK_EVERY),
             }
-            // Readers of older states end by themselves; new ones need nothing from the log.
-            sleep(limits::PIN_LOOK_EVERY);
-        }
+        };
         self.conn.execute_batch("BEGIN")?;
         let _: i64 = self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         let pages: i64 = self.conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
@@ -127,6 +143,8 @@ impl Pin {
             let found = self.bytes;
             return Err(Error::internal(format!("the pinned file has {found} bytes instead of {expected}")));
         }
+        self.position = keeper::position(path, in_log)?;
+        self.at = Clock::System.now();
         Ok(true)
     }
 
@@ -146,7 +164,7 @@ impl Pin {
 }
 
 /// SQLite tells nobody when a reader ends or a writer lets go, so the pin has to look again.
-fn sleep(time: Duration) {
+pub(super) fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
@@ -159,7 +177,7 @@ fn words(conn: &Connection, sql: &str) -> Result<Vec<String>> {
 /// One descriptor per file, never closed: closing *any* descriptor of a file drops all locks that
 /// this process holds on it, SQLite's included. Keyed by device and inode, which cannot be used
 /// again while we hold the file. Never ask for the `-shm` file.
-fn held(path: &Path) -> Result<Arc<File>> {
+pub(super) fn held(path: &Path) -> Result<Arc<File>> {
     static HELD: Mutex<BTreeMap<(u64, u64), Arc<File>>> = Mutex::new(BTreeMap::new());
     let meta = fs::metadata(path).map_err(Error::internal)?;
     let mut held = HELD.lock().expect("nobody panics while holding it");

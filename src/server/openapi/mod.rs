@@ -9,7 +9,8 @@ mod page;
 use super::table::table;
 use crate::exchange::uploads;
 use crate::keeping::{
-    backups, certificates, drills, integrity, keys, maintenance, restores, retention, storage, trail,
+    backups, certificates, drills, integrity, keys, maintenance, restores, retention, shipping, storage,
+    trail,
 };
 use crate::library::{cases, evidence, projects, suites};
 use crate::people::{members, tokens, users};
@@ -81,6 +82,7 @@ fn make() -> Value {
         integrity::Api::openapi(),
         retention::Api::openapi(),
         storage::Api::openapi(),
+        shipping::Api::openapi(),
     ];
     slices.into_iter().for_each(|slice| whole.merge(slice));
     let mut document = serde_json::to_value(whole).expect("the document is made of text and numbers");

@@ -10,6 +10,7 @@ mod maintenance;
 mod overview;
 mod restores;
 mod retention;
+mod shipping;
 
 mod storages;
 mod targets;

@@ -44,6 +44,11 @@ impl House {
         House { door, shell, ..self }
     }
 
+    /// The file of the database.
+    pub fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("instance.db")
+    }
+
     pub fn operator<P: Permission>(&self, place: <P::Scope as Scope>::Place) -> Gate<P> {
         self.shell.operator().gate(place)
     }

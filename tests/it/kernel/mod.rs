@@ -7,6 +7,7 @@ mod durability;
 mod formats;
 pub mod house;
 mod keyring;
+mod log;
 mod open;
 mod refused;
 mod writer;

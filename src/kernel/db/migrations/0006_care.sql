@@ -243,3 +243,5 @@ CREATE TABLE sizes (
   tables         TEXT NOT NULL,                -- JSON: bytes by table
   projects       TEXT NOT NULL                 -- JSON: rows and bytes by key
 ) STRICT;
+-- Shipping: whether the log goes to a target, once it is shipped at all.
+ALTER TABLE targets ADD COLUMN has_log INTEGER NOT NULL DEFAULT 1 CHECK (has_log IN (0, 1));

@@ -1,0 +1,385 @@
+//! The loop: look, seal, ship, and see to it that a backup stands at the beginning of each log.
+
+use super::record::{Book, Recorder, is_gap};
+use super::ship;
+use super::state::{Reached, State};
+use super::{Place, SHIPPER, Shipping, Switch, begun, blobs_after, chosen};
+use crate::keeping::backup::Target;
+use crate::keeping::targets::{self, Goal};
+use crate::kernel::access::{BackupRun, Begun, Gate, Tx};
+use crate::kernel::error::{Error, Result};
+use crate::kernel::id::TargetId;
+use crate::kernel::instance::Instance;
+use crate::kernel::limits;
+use crate::kernel::time::{Clock, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tracing::{error, info, warn};
+
+/// A target as it is configured.
+#[derive(Clone)]
+pub(super) struct Site {
+    pub id: TargetId,
+    pub name: String,
+    pub goal: Goal,
+    changed_at: Timestamp,
+}
+
+/// The way to one target.
+#[derive(Default)]
+pub(super) struct Line {
+    is_busy: AtomicBool,
+    /// Opened once, as long as nobody changes the target.
+    opened: Mutex<Option<(Timestamp, Target)>>,
+}
+
+impl Line {
+    /// The target. Blocks where it has to be opened.
+    pub fn open(&self, site: &Site) -> Result<Target> {
+        let mut opened = self.opened.lock().expect("nobody panics while holding it");
+        if let Some((_, target)) = opened.as_ref().filter(|(at, _)| *at == site.changed_at) {
+            return Ok(target.clone());
+        }
+        let target = site.goal.open()?;
+        *opened = Some((site.changed_at, target.clone()));
+        Ok(target)
+    }
+}
+
+/// What the loop holds from one round to the next.
+#[derive(Default)]
+pub(super) struct Work {
+    recorder: Option<Recorder>,
+    book: Option<Arc<Book>>,
+    /// When a backup to a target was last asked for.
+    pub asked_at: BTreeMap<TargetId, Timestamp>,
+    /// When segments that no backup needs were last taken away.
+    pub pruned_at: Option<Timestamp>,
+    /// Targets whose state is known, and whether it was alarming.
+    pub alarmed: BTreeMap<TargetId, (String, bool)>,
+    /// When the next shipment is due.
+    due_at: Option<Timestamp>,
+}
+
+impl Work {
+    fn is_round_due(&self) -> bool {
+        self.due_at.is_none_or(|at| Clock::System.now() >= at)
+    }
+}
+
+impl Shipping {
+    /// Ships until `stop` is called.
+    pub(super) async fn keep_on(self: Arc<Self>) {
+        let mut work = Work::default();
+        let mut looks = interval(limits::LOG_LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.is_stopping.load(SeqCst) {
+            tokio::select! {
+                _ = looks.tick() => match work.is_round_due() {
+                    true => self.round(&mut work).await,
+                    false => self.look(&mut work).await,
+                },
+                () = self.nudge.notified() => self.round(&mut work).await,
+            }
+        }
+        // What was committed last is not to wait for the next start.
+        if work.recorder.is_some() {
+            self.round(&mut work).await;
+            let settled = async {
+                while self.is_any_busy() {
+                    sleep(limits::STOP_LOOK_EVERY).await;
+                }
+            };
+            if timeout(limits::STOP_GRACE, settled).await.is_err() {
+                warn!("the last of the log was not shipped in time; it waits for the next start");
+            }
+        }
+        self.stopped.notify_one();
+    }
+
+    /// Ships what there is, then stops. Call it when nothing writes any more.
+    pub async fn stop(&self) {
+        self.is_stopping.store(true, SeqCst);
+        self.nudge.notify_one();
+        if self.is_started.load(SeqCst)
+            && timeout(limits::STOP_GRACE * 2, self.stopped.notified()).await.is_err()
+        {
+            warn!("shipping of the log took too long to stop");
+        }
+    }
+
+    async fn look(&self, work: &mut Work) {
+        if let Some(mut recorder) = work.recorder.take() {
+            let looked = blocking(move || {
+                let looked = recorder.look();
+                Ok((looked, recorder))
+            });
+            self.carry_on(work, looked.await.map(|(looked, recorder)| (looked.map(drop), recorder)));
+        }
+    }
+
+    /// Keeps the recorder, unless the log has a gap: then the next round begins a new one.
+    fn carry_on(&self, work: &mut Work, outcome: Result<(Result<()>, Recorder)>) {
+        match outcome {
+            Ok((Ok(()), recorder)) => work.recorder = Some(recorder),
+            Ok((Err(reason), _)) if is_gap(&reason) => {
+                warn!(?reason, "the log of the database has a gap; a new log and a new backup follow");
+            }
+            Ok((Err(reason), recorder)) => {
+                error!(?reason, "the log of the database could not be read");
+                self.tell(&reason);
+                work.recorder = Some(recorder);
+            }
+            Err(reason) => error!(?reason, "the log of the database could not be read"),
+        }
+    }
+
+    async fn round(self: &Arc<Self>, work: &mut Work) {
+        if let Err(reason) = self.try_round(work).await {
+            error!(?reason, "the log could not be shipped");
+            self.tell(&reason);
+        }
+    }
+
+    fn tell(&self, reason: &Error) {
+        for place in self.known().values_mut() {
+            place.trouble = Some(reason.sentence().to_owned());
+        }
+    }
+
+    async fn try_round(self: &Arc<Self>, work: &mut Work) -> Result<()> {
+        let gate = self.desk.instance.door.job(&SHIPPER).gate::<BackupRun>(());
+        work.due_at = Some(Timestamp(Clock::System.now().0 + limits::LOG_LOOK_AGAIN_MS));
+        let instance = Arc::clone(&self.desk.instance);
+        let (switch, sites) = gate.read(move |tx| Ok((Switch::get(tx)?, sites(tx, &instance)?))).await?;
+        work.due_at = Some(Timestamp(Clock::System.now().0 + switch.seconds * 1_000));
+        let sites = if switch.is_on { sites } else { Vec::new() };
+        self.known().retain(|id, _| sites.iter().any(|site| site.id == *id));
+        if sites.is_empty() {
+            return self.give_up(work, &gate).await;
+        }
+        let key_sum = self.desk.instance.keyring()?.log().sum();
+        if work.book.as_ref().is_some_and(|book| book.state().key_sum != key_sum) {
+            work.recorder = None;
+        }
+        if work.recorder.is_none() {
+            self.begin(work, &gate, &sites).await?;
+        }
+        let (Some(mut recorder), Some(book)) = (work.recorder.take(), work.book.clone()) else {
+            return Ok(());
+        };
+        let sealing = blocking(move || {
+            let sealed = recorder.seal();
+            Ok((sealed, recorder))
+        });
+        let sealed = sealing.await?;
+        let at = sealed.0.as_ref().ok().copied();
+        self.carry_on(work, Ok((sealed.0.map(drop), sealed.1)));
+        let Some(at) = at else { return Ok(()) };
+        clear(&gate, &book).await?;
+        book.change(|state| match_places(state, &sites))?;
+        give_up_slow(&book)?;
+        for site in &sites {
+            self.send(site, &book, at);
+        }
+        self.see_to_bases(work, &gate, &book, &sites).await?;
+        self.raise(work, &sites).await
+    }
+
+    /// Takes the log over and begins to record.
+    async fn begin(&self, work: &mut Work, gate: &Gate<BackupRun>, sites: &[Site]) -> Result<()> {
+        let instance = Arc::clone(&self.desk.instance);
+        let charge = gate.take_charge_of_log().await?;
+        let (uuid, key) = {
+            let keyring = instance.keyring()?;
+            (keyring.uuid().to_owned(), keyring.log())
+        };
+        let lines: Vec<_> = sites.iter().map(|site| (site.clone(), self.line(site))).collect();
+        let starting = blocking(move || {
+            Recorder::start(&charge, &instance.data, uuid, key, |old| {
+                for (site, line) in &lines {
+                    let shipped = line
+                        .open(site)
+                        .and_then(|target| ship::say_farewell(old, &site.key(), target.storage()));
+                    if let Err(reason) = shipped {
+                        warn!(?reason, "the end of the old log could not be shipped");
+                    }
+                }
+            })
+        });
+        let (recorder, book, how) = starting.await?;
+        info!(stream = book.state().stream, ?how, "shipping the log");
+        if how == Begun::Anew {
+            let newest = gate.write(|tx| begun(tx)).await?;
+            book.change(|state| state.blob = newest)?;
+            work.asked_at.clear();
+            self.known().clear();
+        }
+        (work.recorder, work.book) = (Some(recorder), Some(book));
+        Ok(())
+    }
+
+    async fn give_up(&self, work: &mut Work, gate: &Gate<BackupRun>) -> Result<()> {
+        let data = self.desk.instance.data.clone();
+        if work.recorder.take().is_none() && State::load(&data)?.is_none() {
+            return Ok(());
+        }
+        work.book = None;
+        self.known().clear();
+        State::remove(&data)?;
+        gate.give_log_back().await?;
+        for (name, _) in std::mem::take(&mut work.alarmed).into_values() {
+            self.alarm(&name, None).await?;
+        }
+        info!("the log is not shipped any more");
+        Ok(())
+    }
+
+    pub(super) fn line(&self, site: &Site) -> Arc<Line> {
+        let mut lines = self.lines.lock().expect("nobody panics while holding it");
+        Arc::clone(lines.entry(site.id).or_default())
+    }
+
+    /// Ships to one target, unless that is still under way.
+    fn send(self: &Arc<Self>, site: &Site, book: &Arc<Book>, at: Timestamp) {
+        let line = self.line(site);
+        if line.is_busy.swap(true, SeqCst) {
+            return;
+        }
+        let state = book.state();
+        let has_all = state.places.get(&site.key()).is_some_and(|reached| reached.segments == state.cleared);
+        if let Some(place) = self.known().get_mut(&site.id)
+            && has_all
+            && place.is_told(at)
+            && !self.is_stopping.load(SeqCst)
+        {
+            place.reached = Some(at);
+            return line.is_busy.store(false, SeqCst);
+        }
+        let (shipping, site, book) = (Arc::clone(self), site.clone(), Arc::clone(book));
+        tokio::spawn(async move {
+            let (own, opened, asked) = (Arc::clone(&book), Arc::clone(&line), site.clone());
+            let shipped = blocking(move || {
+                let target = opened.open(&asked)?;
+                ship::upload(&own, &asked.key(), target.storage(), at)
+            });
+            let shipped = shipped.await;
+            shipping.note(&site, &book, at, shipped, has_all);
+            line.is_busy.store(false, SeqCst);
+        });
+    }
+
+    /// Notes how a shipment went.
+    fn note(&self, site: &Site, book: &Book, at: Timestamp, shipped: Result<()>, is_quiet: bool) {
+        let state = book.state();
+        let reached = state.places.get(&site.key());
+        let mut known = self.known();
+        let place = known.entry(site.id).or_insert_with(|| unknown(site));
+        place.waiting = state.sealed.saturating_sub(reached.map_or(0, |reached| reached.segments));
+        match shipped {
+            Ok(()) if reached.is_some_and(|reached| reached.is_lost) => {
+                place.trouble = Some("It fell too far behind; the log goes on with the next backup.".into());
+                place.has_base = false;
+            }
+            Ok(()) => {
+                (place.trouble, place.reached, place.head) = (None, Some(at), Some((at, is_quiet)));
+            }
+            Err(reason) => {
+                warn!(target = site.name, ?reason, "the log could not be shipped");
+                place.trouble = Some(reason.sentence().to_owned());
+            }
+        }
+    }
+
+    fn is_any_busy(&self) -> bool {
+        let lines = self.lines.lock().expect("nobody panics while holding it");
+        lines.values().any(|line| line.is_busy.load(SeqCst))
+    }
+}
+
+impl Site {
+    /// The target in the state on the disk.
+    pub fn key(&self) -> String {
+        format!("target {}", self.id.0)
+    }
+}
+
+/// The targets that have the log. One that backups may not go to has none.
+fn sites(tx: impl Tx, instance: &Instance) -> Result<Vec<Site>> {
+    let wanted = chosen(tx)?.into_iter().filter(|chosen| chosen.has_log && chosen.is_able());
+    let sites = wanted.filter_map(|chosen| {
+        let goal = Goal::of(tx, instance, &chosen.target);
+        let targets::Target { id, name, changed_at, .. } = chosen.target;
+        Some(Site { id, name, goal: goal.ok()?, changed_at })
+    });
+    Ok(sites.collect())
+}
+
+pub(super) fn unknown(site: &Site) -> Place {
+    let (id, name) = (site.id, site.name.clone());
+    Place { id, name, reached: None, has_base: false, waiting: 0, trouble: None, head: None }
+}
+
+/// Notes the files of evidence that the new segments speak of: only then may these be shipped.
+async fn clear(gate: &Gate<BackupRun>, book: &Arc<Book>) -> Result<()> {
+    let state = book.state();
+    if state.cleared == state.sealed {
+        return Ok(());
+    }
+    let (mut after, mut names) = (state.blob, Vec::new());
+    loop {
+        // Read after the last segment was sealed, so it knows of all that is spoken of there.
+        let found = gate.read(move |tx| blobs_after(tx, after)).await?;
+        let Some(last) = found.last() else { break };
+        after = last.id;
+        names.extend(found.into_iter().map(|blob| blob.name));
+    }
+    let own = Arc::clone(book);
+    blocking(move || {
+        if !names.is_empty() {
+            own.queue.put_blobs(state.cleared + 1, &names)?;
+        }
+        own.change(|now| (now.cleared, now.blob) = (state.sealed, after))
+    })
+    .await
+}
+
+/// A target that is new has the log from now on; one that is gone is forgotten.
+fn match_places(state: &mut State, sites: &[Site]) {
+    state.places.retain(|key, _| sites.iter().any(|site| site.key() == *key));
+    let place = state.cursor.map(|cursor| cursor.position);
+    for site in sites {
+        let (since, begins) = if state.cleared == 0 { (0, state.begins) } else { (state.sealed, place) };
+        let fresh = Reached { since, begins, segments: since, is_lost: false };
+        let reached = state.places.entry(site.key()).or_insert(fresh);
+        // Where a log begins is known with its first segment.
+        if reached.since == 0 {
+            reached.begins = state.begins;
+        }
+    }
+}
+
+/// More than so much is not kept for a target that cannot be reached: it gets the log again with its next
+/// backup.
+fn give_up_slow(book: &Book) -> Result<()> {
+    let waiting = book.queue.segments()?;
+    if waiting.values().sum::<u64>() <= limits::LOG_QUEUE_BYTES_MAX {
+        return Ok(());
+    }
+    let shipped = book.change(|state| {
+        let slowest = state.shipped();
+        for reached in state.places.values_mut().filter(|reached| reached.segments == slowest) {
+            reached.is_lost = true;
+        }
+        state.shipped()
+    })?;
+    book.queue.drop_until(shipped)
+}
+
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+}

@@ -1,0 +1,103 @@
+//! Watch: whether a backup stands at the beginning of the log, and whether the log keeps up.
+
+use super::keep::{Site, Work, blocking, unknown};
+use super::record::Book;
+use super::ship;
+use super::{SHIPPER, Shipping};
+use crate::keeping::alarms::{self, Alarm};
+use crate::keeping::backups::Cause;
+use crate::kernel::access::{BackupRun, Gate, InstanceKeep};
+use crate::kernel::audit::Quiet;
+use crate::kernel::error::Result;
+use crate::kernel::limits;
+use crate::kernel::time::Clock;
+use ed25519_dalek::SigningKey;
+use std::sync::Arc;
+use tracing::warn;
+
+impl Shipping {
+    /// Asks for the backup that a log begins with, and takes away what no backup needs any more.
+    pub(super) async fn see_to_bases(
+        &self,
+        work: &mut Work,
+        gate: &Gate<BackupRun>,
+        book: &Arc<Book>,
+        sites: &[Site],
+    ) -> Result<()> {
+        let now = Clock::System.now();
+        let is_prune_due = work.pruned_at.is_none_or(|at| now.0 - at.0 > limits::LOG_PRUNE_EVERY_MS);
+        for site in sites {
+            let has_base = self.known().get(&site.id).is_some_and(|place| place.has_base);
+            if has_base && !is_prune_due {
+                continue;
+            }
+            let signing = SigningKey::from_bytes(self.desk.instance.keyring()?.backup_signing().expose());
+            let (own, line, asked) = (Arc::clone(book), self.line(site), site.clone());
+            let looked = blocking(move || {
+                let target = line.open(&asked)?;
+                let kept = ship::kept(target.storage(), &signing.verifying_key())?;
+                let state = own.state();
+                let begins = state.places.get(&asked.key()).and_then(|reached| reached.begins);
+                if is_prune_due {
+                    ship::prune(target.storage(), &state.stream, &kept)?;
+                }
+                Ok(ship::is_followed(&kept, begins))
+            });
+            let has_base = match looked.await {
+                Ok(has_base) => has_base,
+                Err(reason) => {
+                    warn!(target = site.name, ?reason, "the backups of the log could not be looked at");
+                    continue;
+                }
+            };
+            self.known().entry(site.id).or_insert_with(|| unknown(site)).has_base = has_base;
+            let may_ask =
+                work.asked_at.get(&site.id).is_none_or(|at| now.0 - at.0 > limits::LOG_BASE_EVERY_MS);
+            if !has_base && may_ask && !self.desk.is_at_work(site.id) {
+                work.asked_at.insert(site.id, now);
+                let asked = Arc::clone(&self.desk).begin(gate.clone(), Cause::Schedule, site.goal.clone());
+                if let Err(reason) = asked.await {
+                    warn!(target = site.name, ?reason, "the backup that the log needs could not be begun");
+                }
+            }
+        }
+        if is_prune_due {
+            work.pruned_at = Some(now);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn raise(&self, work: &mut Work, sites: &[Site]) -> Result<()> {
+        let now = Clock::System.now();
+        for site in sites {
+            let place = self.known().get(&site.id).cloned();
+            let late = place.filter(|place| {
+                place.reached.is_some_and(|at| now.0 - at.0 > limits::LOG_LAG_ALARM_MS)
+                    || (place.reached.is_none() && place.trouble.is_some())
+            });
+            let stands = (site.name.clone(), late.is_some());
+            if work.alarmed.get(&site.id) == Some(&stands) {
+                continue;
+            }
+            self.alarm(&site.name, late.as_ref().map(|place| place.sentence(now))).await?;
+            work.alarmed.insert(site.id, stands);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn alarm(&self, place: &str, sentence: Option<String>) -> Result<()> {
+        let gate = self.desk.instance.door.job(&SHIPPER).gate::<InstanceKeep>(());
+        let place = place.to_owned();
+        let writing = gate.write(move |tx| {
+            match sentence {
+                Some(why) => {
+                    let said = format!("The log does not reach {place}. {why}");
+                    alarms::raise(tx, Alarm::LogLagging, &place, &said)?;
+                }
+                None => alarms::clear(tx, Alarm::LogLagging, &place)?,
+            }
+            Ok(tx.quiet(Quiet::JobHeartbeat, ()))
+        });
+        writing.await
+    }
+}
