@@ -212,7 +212,7 @@ impl Shipping {
         let (recorder, book, how) = starting.await?;
         info!(stream = book.state().stream, ?how, "shipping the log");
         if how == Begun::Anew {
-            let newest = gate.write(|tx| begun(tx)).await?;
+            let newest = gate.write(begun).await?;
             book.change(|state| state.blob = newest)?;
             work.asked_at.clear();
             self.known().clear();

@@ -152,13 +152,11 @@ fn stream_of(storage: &dyn Storage, found: &Found, base: &Place) -> Result<Optio
     // Of several in which it could lie, the one that began last: the others ended before.
     let mut best: Option<(Position, &String, u32)> = None;
     for (stream, objects) in &found.logs {
-        let Some(first) = objects.segments.first() else { continue };
-        let Ok(label) = ship::peek(storage, stream, *first) else { continue };
-        let start = ship::start_of(&label);
-        if ship::may_hold(&label, base)
+        let Some((start, first)) = start_of(storage, stream, objects)? else { continue };
+        if ship::is_behind(&start, &base.position)
             && best.as_ref().is_none_or(|(other, ..)| ship::is_behind(other, &start))
         {
-            best = Some((start, stream, *first));
+            best = Some((start, stream, first));
         }
     }
     let Some((_, stream, first)) = best else { return Ok(None) };
@@ -167,6 +165,18 @@ fn stream_of(storage: &dyn Storage, found: &Found, base: &Place) -> Result<Optio
     let number = ship::first_behind(storage, stream, segments, &base.position);
     // Where one cannot be read the search may fail: then from the first on, and it will be named.
     Ok(Some((stream.clone(), number.unwrap_or(Some(first)).unwrap_or(last + 1))))
+}
+
+/// Where a log begins, and the number of its first segment. One that has just begun has its head alone.
+fn start_of(storage: &dyn Storage, stream: &str, objects: &Objects) -> Result<Option<(Position, u32)>> {
+    if let Some(first) = objects.segments.first() {
+        return Ok(ship::peek(storage, stream, *first).ok().map(|label| (ship::start_of(&label), *first)));
+    }
+    if !objects.has_head {
+        return Ok(None);
+    }
+    let head = Head::peek(&storage.get(&segment::head_name(stream))?);
+    Ok(head.and_then(|head| head.begins).map(|begins| (begins, 1)))
 }
 
 /// One walk through a log.

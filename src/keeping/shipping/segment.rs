@@ -87,6 +87,9 @@ pub struct Head {
     pub tag: String,
     /// Everything that was committed by then is in the segments, in milliseconds since 1970.
     pub at: i64,
+    /// The place in the database's own log behind which this log begins, if that is known yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub begins: Option<Position>,
 }
 
 /// Name of a segment at its target.
@@ -188,7 +191,12 @@ impl Head {
     /// A head.
     pub fn new(instance: &str, stream: &str, segments: u32, tag: &str, at: i64) -> Head {
         let (instance, stream, tag) = (instance.into(), stream.into(), tag.into());
-        Head { format: HEAD.into(), version: VERSION, instance, stream, segments, tag, at }
+        Head { format: HEAD.into(), version: VERSION, instance, stream, segments, tag, at, begins: None }
+    }
+
+    /// What the object says; true only once it was opened.
+    pub fn peek(bytes: &[u8]) -> Option<Head> {
+        serde_json::from_slice(bytes.split(|byte| *byte == b'\n').next()?).ok()
     }
 
     /// The object.
@@ -202,8 +210,7 @@ impl Head {
             Error::invalid("The head of the log was changed, or it is that of another instance.")
                 .hint(TAMPERED)
         };
-        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let head: Head = serde_json::from_slice(line).map_err(|cause| wrong().because(cause))?;
+        let head = Head::peek(bytes).ok_or_else(wrong)?;
         let is_ours = head.format == HEAD && head.version == VERSION && head.stream == stream;
         if !is_ours || unsealed(key, bytes).is_none() {
             return Err(wrong());

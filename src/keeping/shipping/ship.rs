@@ -45,6 +45,7 @@ pub(super) fn upload(book: &Book, place: &str, storage: &dyn Storage, at: Timest
         return Ok(());
     }
     let head = Head::new(&book.instance, &state.stream, state.cleared, &tag, at.0);
+    let head = Head { begins: state.begins, ..head };
     storage.put(&segment::head_name(&state.stream), &[head.seal(&book.key)?.into()])?;
     book.queue.drop_until(book.state().shipped())
 }

@@ -196,8 +196,12 @@ fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     let conn = keyed(path, key)?;
     // Before anything below could change it.
     migrate::refuse_newer(&conn)?;
-    // Only before the first table: pages that become free can then be returned to the disk.
-    conn.pragma_update(None, "auto_vacuum", 2)?;
+    let is_empty: bool = conn.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
+    if is_empty {
+        // Pages that become free can then be returned to the disk. Only before the first table: later it
+        // is a change, so every connection would wait for the writers and leave a commit in the log.
+        conn.pragma_update(None, "auto_vacuum", 2)?;
+    }
     // Readers and the writer do not wait for each other.
     conn.pragma_update(None, "journal_mode", "WAL")?;
     // FULL, not NORMAL: a result that a pipeline saw acknowledged must survive a power cut.
