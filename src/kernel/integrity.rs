@@ -135,7 +135,7 @@ fn broken_pages(house: &House, conn: &Connection) -> Result<Vec<Finding>> {
     let parts: Vec<String> =
         unreadable_parts(house)?.iter().map(|part| format!("the {} {}", part.kind, part.name)).collect();
     let place = match parts.len() {
-        0 => "It holds nothing at the moment.".to_owned(),
+        0 => "It holds nothing, so nothing is lost; a restored backup is without it.".to_owned(),
         1 => format!("It belongs to {}.", parts[0]),
         _ => format!("It belongs to one of these: {}.", parts.join(", ")),
     };
@@ -183,28 +183,30 @@ fn broken_numbers(conn: &Connection) -> Result<BTreeSet<i64>> {
     Ok(said.iter().filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect())
 }
 
-/// Builds an index anew from its table. Changes wait meanwhile. Where a page of it cannot be read, the index
-/// is cut out of the schema and the file is written anew, because SQLite would read the page to free it.
+/// Builds an index anew from its table. Changes wait meanwhile. Where a page of it cannot be read, the file is
+/// written anew without it first, because SQLite would read the page to free it.
 pub async fn rebuild_index(gate: &Gate<StorageKeep>, name: String) -> Result<()> {
     let own = name.clone();
     // One that meets a damaged page cannot go on with the same connection.
     if gate.between(move |conn| Ok(conn.execute_batch(&format!("REINDEX {}", quoted(&own)))?)).await.is_ok() {
         return Ok(());
     }
-    gate.between(move |conn| {
-        let sql: Option<String> = conn.query_row(
+    let own = name.clone();
+    let is_alone = gate.between(move |conn| {
+        let made_by: Option<String> = conn.query_row(
             "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = :name",
-            named_params! { ":name": name },
+            named_params! { ":name": own },
             |row| row.get(0),
         )?;
-        let sql = sql.ok_or_else(|| {
-            Error::conflict(format!("The index {name} is part of its table and cannot be built alone."))
-                .hint("Restore the newest backup into another folder.")
-        })?;
-        cut_out(conn, &[&name], &sql)?;
-        vacuum(conn)
-    })
-    .await
+        Ok(made_by.is_some())
+    });
+    if !is_alone.await? {
+        return Err(Error::conflict(format!(
+            "The index {name} is part of its table and cannot be built alone."
+        ))
+        .hint("Restore the newest backup into another folder."));
+    }
+    make_anew(gate, vec![name]).await
 }
 
 /// Builds the words that cases are found by anew from the cases.
@@ -213,18 +215,9 @@ pub async fn rebuild_search(gate: &Gate<StorageKeep>) -> Result<()> {
     if gate.between(|conn| Ok(conn.execute_batch(REBUILD)?)).await.is_ok() {
         return Ok(());
     }
-    gate.between(|conn| {
-        let sql: String =
-            conn.query_row("SELECT sql FROM sqlite_schema WHERE name = 'cases_search'", [], |row| {
-                row.get(0)
-            })?;
-        let parts =
-            names(conn, "SELECT name FROM sqlite_schema WHERE name LIKE 'cases\\_search%' ESCAPE '\\'")?;
-        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        cut_out(conn, &parts, &format!("{sql}; {REBUILD}"))?;
-        vacuum(conn)
-    })
-    .await
+    let parts = "SELECT name FROM sqlite_schema WHERE name LIKE 'cases\\_search%' ESCAPE '\\'";
+    let parts = gate.between(|conn| names(conn, parts)).await?;
+    make_anew(gate, parts).await
 }
 
 /// Writes the whole file anew, without what was deleted, and lets it return space from now on. Changes wait
@@ -264,19 +257,31 @@ pub fn sizes<P: Permission>(tx: Read<'_, P>) -> Result<Vec<(String, i64)>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Takes parts out of the schema without reading their pages, and runs what makes them anew, as one.
-fn cut_out(conn: &Connection, parts: &[&str], then: &str) -> Result<()> {
-    let done = || -> Result<()> {
+/// Makes derived parts anew from what is whole. They are cut out of the schema first, without reading their
+/// pages, and the file is written anew without them. That fails where the damaged page lies in the way: then it
+/// stays in the file, holds nothing, and goes with the next restore. Cut short in the middle, the next start of
+/// the server makes what is missing. Each step takes a connection that has met no damage yet.
+async fn make_anew(gate: &Gate<StorageKeep>, parts: Vec<String>) -> Result<()> {
+    gate.between(move |conn| cut_out(conn, &parts)).await?;
+    if let Err(reason) = gate.between(vacuum).await {
+        tracing::warn!(?reason, "a damaged page stays in the database, where it holds nothing");
+    }
+    gate.between(complete_schema).await.map(drop)
+}
+
+fn cut_out(conn: &Connection, parts: &[String]) -> Result<()> {
+    refuse_to_launder(conn, parts)?;
+    let cut = || -> Result<()> {
         conn.execute_batch("BEGIN IMMEDIATE; PRAGMA writable_schema = ON")?;
         for part in parts {
             conn.execute("DELETE FROM sqlite_schema WHERE name = :name", named_params! { ":name": part })?;
         }
         let version: i64 = conn.query_row("PRAGMA schema_version", [], |row| row.get(0))?;
         conn.pragma_update(None, "schema_version", version + 1)?;
-        conn.execute_batch(&format!("PRAGMA writable_schema = RESET; {then}; COMMIT"))?;
+        conn.execute_batch("PRAGMA writable_schema = RESET; COMMIT")?;
         Ok(())
     };
-    done().inspect_err(|_| {
+    cut().inspect_err(|_| {
         let _ = conn.execute_batch("PRAGMA writable_schema = RESET");
         if !conn.is_autocommit() {
             let _ = conn.execute_batch("ROLLBACK");
@@ -284,27 +289,53 @@ fn cut_out(conn: &Connection, parts: &[&str], then: &str) -> Result<()> {
     })
 }
 
+/// Makes what is missing of the derived parts, after a repair that was cut short; answers how many were.
+pub async fn complete(gate: &Gate<StorageKeep>) -> Result<usize> {
+    let is_missing = gate.read(|tx| Ok(!migrate::missing(tx.opened().conn)?.is_empty())).await?;
+    if is_missing { gate.between(complete_schema).await } else { Ok(0) }
+}
+
+fn complete_schema(conn: &Connection) -> Result<usize> {
+    let missing = migrate::missing(conn)?;
+    for (name, sql) in &missing {
+        conn.execute_batch(sql)?;
+        if name == "cases_search" {
+            conn.execute_batch("INSERT INTO cases_search (cases_search) VALUES ('rebuild')")?;
+        }
+    }
+    Ok(missing.len())
+}
+
+/// Writing anew would take zeros in place of a damaged page for data, and tag them as whole: refuses where one
+/// belongs to anything but these parts.
+fn refuse_to_launder(conn: &Connection, parts: &[String]) -> Result<()> {
+    let broken = broken_numbers(conn)?;
+    let mut is_beyond = false;
+    for part in names(conn, "SELECT name FROM sqlite_schema WHERE rootpage > 0")? {
+        if !parts.contains(&part) {
+            is_beyond |= !pages_of(conn, &part)?.is_disjoint(&broken);
+        }
+    }
+    if is_beyond || !is_sound(conn) {
+        return Err(Error::conflict("A part of the database that cannot be built anew is damaged.")
+            .hint("Restore the newest backup into another folder."));
+    }
+    Ok(())
+}
+
 /// SQLite gathers the new file where temporary tables are, which with us is memory.
 fn vacuum(conn: &Connection) -> Result<()> {
     let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
-    let page: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    if pages * page > REBUILD_BYTES_MAX {
+    // SQLCipher answers for the page size itself, as text.
+    let page: String = conn.query_row("PRAGMA cipher_page_size", [], |row| row.get(0))?;
+    if pages * page.parse::<i64>().map_err(Error::internal)? > REBUILD_BYTES_MAX {
         let gib = REBUILD_BYTES_MAX >> 30;
         return Err(Error::conflict(format!(
             "The database is larger than {gib} GiB, too large to be written anew."
         ))
         .hint("Space inside it is used again for new data. A restored backup has the same size."));
     }
-    // Writing anew would take zeros in place of a damaged page for data, and tag them as whole.
-    let broken = broken_numbers(conn)?;
-    let mut is_in_use = false;
-    for part in names(conn, "SELECT name FROM sqlite_schema WHERE rootpage > 0")? {
-        is_in_use |= !pages_of(conn, &part)?.is_disjoint(&broken);
-    }
-    if is_in_use || !is_sound(conn) {
-        return Err(Error::conflict("A part of the database that cannot be built anew is damaged.")
-            .hint("Restore the newest backup into another folder."));
-    }
+    refuse_to_launder(conn, &[])?;
     conn.execute_batch("VACUUM; PRAGMA wal_checkpoint(PASSIVE)")?;
     Ok(())
 }

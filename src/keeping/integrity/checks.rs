@@ -75,7 +75,7 @@ fn fail<'t>(tx: Write<'t, StorageKeep>, id: CheckId, message: &str) -> Result<Au
 }
 
 async fn database(gate: &Gate<StorageKeep>) -> Result<(i64, Vec<Finding>)> {
-    let seen = gate.read_at_length(|tx| integrity::examine(tx)).await?;
+    let seen = gate.read_at_length(integrity::examine).await?;
     Ok((seen.pages, seen.findings))
 }
 

@@ -71,8 +71,9 @@ fn first_sentence(tx: crate::kernel::access::Read<'_, StorageView>) -> Result<St
 /// that was not in good order the whole database is checked in the background.
 pub async fn at_start(desk: Arc<Desk>) -> Result<()> {
     let gate = desk.instance.door.job(&CHECKER).gate::<StorageKeep>(());
-    gate.write(|tx| give_up(tx)).await?;
-    let seen = gate.read(|tx| integrity::glance(tx)).await;
+    gate.write(give_up).await?;
+    integrity::complete(&gate).await?;
+    let seen = gate.read(integrity::glance).await;
     let mark = layout::clean_mark(&desk.instance.data);
     let was_clean = std::fs::remove_file(&mark).is_ok();
     let is_new = gate.read(|tx| Ok(!sql::is_any(tx)?)).await.unwrap_or(false);
@@ -124,9 +125,9 @@ pub async fn watch(desk: Arc<Desk>) {
 async fn check_now(desk: &Arc<Desk>, cause: Cause) {
     let caller = desk.instance.door.job(&CHECKER);
     let gate = caller.gate::<StorageKeep>(());
-    let is_lately = gate.read(|tx| Ok(sql::began_after(tx, Kind::Database, checks::lately(tx.now()))?)).await;
+    let is_lately = gate.read(|tx| sql::began_after(tx, Kind::Database, checks::lately(tx.now()))).await;
     if cause == Cause::Damage {
-        if let Err(reason) = gate.write(|tx| met_damage(tx)).await {
+        if let Err(reason) = gate.write(met_damage).await {
             tracing::error!(?reason, "the alarm about damage could not be stored");
         }
         if is_lately.unwrap_or(false) {

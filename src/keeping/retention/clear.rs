@@ -35,10 +35,10 @@ pub(super) fn unused(tx: impl Tx) -> Result<Unused> {
 /// nothing while a backup reads the files.
 pub(super) async fn clear(desk: &Arc<Desk>, gate: &Gate<StorageKeep>) -> Result<i64> {
     let Some(_quiet) = desk.quiet()? else { return Ok(0) };
-    gate.write(|tx| mark(tx)).await?;
+    gate.write(mark).await?;
     let (blobs, mut cleared, mut bytes) = (&desk.instance.blobs, 0, 0);
     loop {
-        let names = gate.write(|tx| forget(tx)).await?;
+        let names = gate.write(forget).await?;
         if names.is_empty() {
             break;
         }
@@ -106,7 +106,7 @@ pub(super) async fn return_space(gate: &Gate<StorageKeep>) -> Result<i64> {
     let (mut free, _, can) = gate.read(|tx| integrity::free_pages(tx)).await?;
     let began = free;
     while can && free > 0 {
-        let left = gate.write(|tx| step(tx)).await?;
+        let left = gate.write(step).await?;
         if left >= free {
             break;
         }

@@ -144,3 +144,17 @@ fn check(conn: &Connection) -> Result<()> {
     }
     Ok(())
 }
+
+/// Indexes and the table of words that the newest schema has and this database lacks, with what makes them.
+pub fn missing(conn: &Connection) -> Result<Vec<(String, String)>> {
+    let whole = Connection::open_in_memory()?;
+    MIGRATIONS.iter().try_for_each(|(_, sql)| whole.execute_batch(sql))?;
+    let derived = "SELECT name, sql FROM sqlite_schema
+                    WHERE sql IS NOT NULL AND (type = 'index' OR name = 'cases_search') ORDER BY type DESC, name";
+    let list = |conn: &Connection| -> rusqlite::Result<Vec<(String, String)>> {
+        conn.prepare(derived)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    let there = list(conn)?;
+    let is_missing = |(name, _): &(String, String)| !there.iter().any(|(known, _)| known == name);
+    Ok(list(&whole)?.into_iter().filter(is_missing).collect())
+}

@@ -31,7 +31,7 @@ pub struct Api;
     params(("project" = String, Path, description = "Key of the project", example = "SHOP")),
     responses((status = 200, body = TrashWire)))]
 async fn show(gate: Gate<ProjectView>) -> Result<Json<TrashWire>> {
-    let trash = gate.read(|tx| super::contents(tx)).await?;
+    let trash = gate.read(super::contents).await?;
     let cases = trash.cases.into_iter().map(|case| ThingWire {
         number: case.number,
         title: case.title,

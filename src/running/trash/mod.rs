@@ -36,8 +36,8 @@ pub fn contents(tx: Read<'_, ProjectView>) -> Result<Trash> {
 
 /// Counts cases anew at once where that is quick; else the job does it.
 async fn count_anew(door: &Door) {
-    match tokio::time::timeout(limits::RECOUNT_WAIT, recount::recount_all(door)).await {
-        Ok(Err(reason)) => tracing::error!(?reason, "summaries could not be counted anew"),
-        Ok(Ok(_)) | Err(_) => {}
+    let counting = tokio::time::timeout(limits::RECOUNT_WAIT, recount::recount_all(door));
+    if let Ok(Err(reason)) = counting.await {
+        tracing::error!(?reason, "summaries could not be counted anew");
     }
 }

@@ -204,11 +204,11 @@ fn t_de_4_f9_a_flipped_byte_in_an_index_is_named_and_the_index_is_built_anew() {
 
     let mended = machine.json(&["repair"]);
     assert_eq!(mended["indexes"], 1, "{mended}");
+    assert_eq!(machine.json(&["digest"]), before);
     let answer = machine.run(&["check"]);
     assert_eq!(answer.code, 0, "{answer:?}");
     let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = 'items_of_a_run'";
     assert_eq!(opened(&data).query_row(count, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
-    assert_eq!(machine.json(&["digest"]), before);
     assert_eq!(machine.run(&["doctor"]).code, 0);
 }
 
@@ -219,11 +219,29 @@ fn t_de_4_f9_damaged_words_for_searching_are_built_anew_from_the_cases() {
     let data = machine.path("data");
     damage(&data, "cases_search_data");
     assert_eq!(machine.run(&["check", "--only", "database"]).code, 74);
-    let mended = machine.json(&["repair"]);
-    assert_eq!(mended["indexes"], 1, "{mended}");
-    assert_eq!(machine.run(&["check"]).code, 0);
+    let answer = machine.run(&["repair"]);
+    assert!(answer.out.contains("Indexes built anew: 1."), "{answer:?}");
+    // The damaged page may lie in the way of writing the file anew. Then it stays, and holds nothing.
+    let left = machine.run(&["check", "--only", "database"]);
+    assert!(left.code == 0 || left.out.contains("It holds nothing, so nothing is lost"), "{left:?}");
+    assert!(!left.out.contains("It belongs to"), "{left:?}");
     let found = "SELECT count(*) FROM cases_search WHERE cases_search MATCH 'cart OR pay OR order'";
     assert!(opened(&data).query_row(found, [], |row| row.get::<_, i64>(0)).unwrap() > 0);
+}
+
+#[test]
+fn f9_a_repair_that_was_cut_short_is_finished_by_the_next_start() {
+    let machine = Machine::claimed();
+    let there = || {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN ('items_by_status', 'cases_search', 'cases_search_idx')";
+        opened(&machine.path("data")).query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    opened(&machine.path("data"))
+        .execute_batch("DROP INDEX items_by_status; DROP TABLE cases_search")
+        .unwrap();
+    assert_eq!(there(), 0);
+    machine.serve().stop();
+    assert_eq!(there(), 3);
 }
 
 #[test]

@@ -20,7 +20,7 @@ async fn the_instance_says_what_it_is_and_how_it_is_kept() {
         "not checked yet",
         "opens with",
         "Makes the backups that are due",
-        "Checks the audit trail from its first entry",
+        "Checks database, files of evidence, audit trail, keys and counts",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
