@@ -193,28 +193,6 @@ async fn goals(command: &Backup, house: &House, gate: &Gate<BackupRun>) -> Resul
     Ok(goals)
 }
 
-/// A backup to the target of the instance; the number of its receipt, or none where no target is chosen.
-pub(super) async fn before_an_upgrade(house: &House) -> Result<Option<u64>> {
-    let gate = house.shell.operator().gate::<BackupRun>(());
-    let instance = Arc::clone(&house.instance);
-    let goals = gate.read(move |tx| {
-        let on = targets::list(tx)?.into_iter().filter(|target| target.is_enabled);
-        Ok(on.map(|target| Goal::of(tx, &instance, &target)).collect::<Vec<_>>())
-    });
-    let (desk, mut failed) = (Desk::new(Arc::clone(&house.instance)), None);
-    for goal in goals.await? {
-        let made = match goal {
-            Ok(goal) => desk.make(&gate, Cause::Command, goal).await,
-            Err(reason) => Err(reason),
-        };
-        match made {
-            Ok(made) => return Ok(Some(made.receipt.number)),
-            Err(reason) => failed = Some(reason),
-        }
-    }
-    failed.map_or(Ok(None), Err)
-}
-
 /// Shows how far it is, and stops it when somebody presses Ctrl-C.
 async fn watched(desk: &Desk, gate: &Gate<BackupRun>, goal: Goal, output: Output) -> Result<backups::Made> {
     let bar = progress::bytes(0, output);

@@ -1,9 +1,11 @@
 //! The steps of an upgrade, each with what it proves.
 
-use super::super::{backup, health, unlock};
+use super::super::{health, unlock};
 use super::Told;
 use super::trial::{Findings, TRIAL, handed_over};
 use crate::app::House;
+use crate::keeping::backups::{Cause, Desk};
+use crate::keeping::targets::{self, Goal};
 use crate::keeping::upgrade::{Place, verified};
 use crate::kernel::access::BackupRun;
 use crate::kernel::build;
@@ -19,6 +21,7 @@ use serde::Deserialize;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::time::sleep;
 
@@ -113,7 +116,7 @@ pub(super) async fn try_on_a_copy(
 /// A backup that the old program can bring back, if there is a target.
 pub(super) async fn back_up(options: &Options, told: &mut Told) -> Result<()> {
     let house = unlock::house(options)?;
-    let made = backup::before_an_upgrade(&house).await;
+    let made = made_before(&house).await;
     house.close().await;
     match made? {
         Some(number) => told.step(format!("Backup {number} is made and read back.")),
@@ -121,6 +124,28 @@ pub(super) async fn back_up(options: &Options, told: &mut Told) -> Result<()> {
             .step("There is no backup target; the copy that is taken before the schema changes has to do."),
     }
     Ok(())
+}
+
+/// A backup to the target of the instance; the number of its receipt, or none where no target is chosen.
+async fn made_before(house: &House) -> Result<Option<u64>> {
+    let gate = house.shell.operator().gate::<BackupRun>(());
+    let instance = Arc::clone(&house.instance);
+    let goals = gate.read(move |tx| {
+        let on = targets::list(tx)?.into_iter().filter(|target| target.is_enabled);
+        Ok(on.map(|target| Goal::of(tx, &instance, &target)).collect::<Vec<_>>())
+    });
+    let (desk, mut failed) = (Desk::new(Arc::clone(&house.instance)), None);
+    for goal in goals.await? {
+        let made = match goal {
+            Ok(goal) => desk.make(&gate, Cause::Command, goal).await,
+            Err(reason) => Err(reason),
+        };
+        match made {
+            Ok(made) => return Ok(Some(made.receipt.number)),
+            Err(reason) => failed = Some(reason),
+        }
+    }
+    failed.map_or(Ok(None), Err)
 }
 
 /// The new program takes the real data over: in the server that runs, or here where none does.

@@ -49,7 +49,12 @@ pub fn note(tx: Write<'_, InstanceKeep>) -> Result<Audited<'_, ()>> {
     if last.as_ref().is_some_and(|last| last.to == build::VERSION && last.schema == SCHEMA) {
         return Ok(tx.quiet(Quiet::Unchanged, ()));
     }
+    let is_first = last.is_none();
     let id: UpgradeId = sql::insert(tx, last.map(|last| last.to), build::VERSION, SCHEMA)?;
+    if is_first {
+        // Nobody took anything over: the list begins.
+        return Ok(tx.quiet(Quiet::Nothing, ()));
+    }
     tx.audited(TAKEN_OVER.of(id).count("schema", SCHEMA), ())
 }
 

@@ -134,7 +134,8 @@ fn a_wrong_or_missing_key_is_named_and_makes_no_new_instance() {
     let inside = machine.text("data/inside.key");
     assert_eq!(machine.run(&["key", "set-file", &inside, "--kit-file", &kit]).code, 65);
     let status = machine.json(&["key", "set-file", &new, "--kit-file", &kit]);
-    assert_eq!(status["ways"], json!(["the recovery kit", "a key file"]));
+    let ways = status["ways"].as_array().unwrap().iter().map(|way| way["kind"].as_str().unwrap());
+    assert_eq!(ways.collect::<Vec<_>>(), ["recovery", "key_file"]);
     assert_eq!(machine.json(&["digest", "--key-file", &new])["digest"], digest);
 
     // Without its keyring the database is not taken for a new one either.

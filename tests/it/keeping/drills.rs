@@ -68,15 +68,16 @@ enum Harm {
 
 fn harm(machine: &Machine, kind: &Harm) {
     let keep = machine.path("keep");
-    let pack = objects(&keep.join("data")).remove(0);
+    // All of them: which pack holds what of which backup is up to the engine.
+    let packs = objects(&keep.join("data"));
     match kind {
-        Harm::Flip => {
-            let mut bytes = fs::read(&pack).unwrap();
+        Harm::Flip => packs.iter().for_each(|pack| {
+            let mut bytes = fs::read(pack).unwrap();
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;
-            fs::write(&pack, bytes).unwrap();
-        }
-        Harm::Lose => fs::remove_file(&pack).unwrap(),
+            fs::write(pack, bytes).unwrap();
+        }),
+        Harm::Lose => packs.iter().for_each(|pack| fs::remove_file(pack).unwrap()),
         Harm::SetBack => {
             fs::remove_dir_all(&keep).unwrap();
             fs::rename(machine.path("older"), &keep).unwrap();

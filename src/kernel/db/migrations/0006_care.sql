@@ -140,7 +140,7 @@ CREATE TABLE targets (
   removed_at       INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX targets_by_name ON targets (lower(name)) WHERE removed_at IS NULL;
--- The one folder of 0.1.0 becomes the first target.
+-- The one folder of the first release becomes the first target.
 INSERT INTO targets (name, address, schedule, keep_last, keep_daily, keep_weekly, keep_monthly,
                      created_at, changed_at, planned_at, tried_at)
 SELECT 'Backup folder', folder.value, coalesce(plan.value, '30 2 * * *'),
