@@ -316,6 +316,8 @@ mod tests {
                 }
             }
             if cut > 5 {
+                let label = Kept { name: String::new(), reason: order.reason, at: order.at, bytes: 0 };
+                fs::write(kept.join(LABEL), serde_json::to_vec(&label).unwrap()).unwrap();
                 write(data, &Order { step: Step::In, ..order }).unwrap();
                 fs::rename(staging.join(PARTS[0]), data.join(PARTS[0])).unwrap();
             }

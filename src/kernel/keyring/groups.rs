@@ -32,6 +32,12 @@ impl Paper {
         self.groups_in_all() * GROUP_SYMBOLS
     }
 
+    /// Whether a line of text is meant to be this: nothing but symbols, and more than half of them. A heading may
+    /// well be spelt in such symbols alone.
+    pub(super) fn looks_bare(&self, line: &str) -> bool {
+        symbols_of(line) * 2 > self.symbols() && base32_only(line)
+    }
+
     /// The bytes as groups of four symbols with dashes between.
     pub(super) fn print(&self, bytes: &[u8]) -> Secret<String> {
         let bits = base32::split(bytes);
@@ -102,11 +108,6 @@ impl Paper {
     fn wrong(&self, what: &str) -> Error {
         Error::invalid(format!("This is not {}: {what}.", self.name)).hint(self.hint)
     }
-}
-
-/// Whether a line can hold something printed in groups.
-pub(super) fn looks_bare(line: &str) -> bool {
-    groups_of(line).len() > 3 && base32_only(line)
 }
 
 /// How many characters of it count.

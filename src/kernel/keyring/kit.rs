@@ -59,7 +59,7 @@ impl RecoverySecret {
     ///
     /// Errors: `Invalid`, naming the group that was copied wrong where that can be known.
     pub fn parse(text: &str) -> Result<RecoverySecret> {
-        match text.lines().find(|line| groups::looks_bare(line)) {
+        match text.lines().find(|line| PAPER.looks_bare(line)) {
             // A secret that was typed over several lines is taken as a whole.
             Some(line) if groups::symbols_of(line) < PAPER.symbols() && groups::base32_only(text) => {
                 read(text)

@@ -70,7 +70,7 @@ impl SharedSecret {
     /// Errors: `Invalid`, naming the share and the group that is wrong; `Unauthenticated` for too few.
     pub fn parse(text: &str) -> Result<SharedSecret> {
         let mut found: BTreeMap<u8, Share> = BTreeMap::new();
-        let lines = text.lines().zip(1..).filter(|(line, _)| groups::looks_bare(line));
+        let lines = text.lines().zip(1..).filter(|(line, _)| PAPER.looks_bare(line));
         for (place, (line, at)) in (1..).zip(lines) {
             let share = Share::read(line).map_err(|wrong| {
                 let sentence = format!(
