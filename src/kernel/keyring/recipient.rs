@@ -57,7 +57,7 @@ mod tests {
         let hex = |text: &str| -> [u8; 32] {
             data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap().try_into().unwrap()
         };
-        let alice = Secret::new(hex("77076d0a7318a57d3c16c17251b26645df4c2f92ebc0992ac177fba51db92c2a"));
+        let alice = Secret::new(hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"));
         assert_eq!(public(&alice), hex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"));
     }
 

@@ -4,7 +4,7 @@
 //! away makes all papers of the set worthless.
 
 use super::file::ShareCount;
-use super::groups::{self, Paper};
+use super::groups::Paper;
 use crate::kernel::base32;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;

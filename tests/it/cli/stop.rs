@@ -2,6 +2,7 @@
 
 use super::sandbox::status;
 use super::story::{get, post};
+use crate::support::port::free_port;
 use crate::support::program::{Machine, Server};
 use futures_util::stream;
 use rustix::process::Signal;
@@ -62,11 +63,6 @@ async fn under_way(client: &reqwest::Client, metrics: &str) -> u64 {
     let text = client.get(metrics).send().await.unwrap().text().await.unwrap();
     let line = text.lines().find(|line| line.starts_with("testkeep_requests_under_way ")).unwrap();
     line.rsplit(' ').next().unwrap().parse().unwrap()
-}
-
-/// A port that is free at this moment.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Waits until the counters of the old program are gone.

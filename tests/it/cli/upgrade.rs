@@ -1,5 +1,6 @@
 //! `testkeep upgrade`: a signed program takes over, or everything is as before.
 
+use crate::support::port::free_port;
 use crate::support::program::{Machine, Server};
 use serde_json::Value;
 use std::fs::Permissions;
@@ -170,7 +171,7 @@ async fn c14_a_running_server_is_taken_over_and_the_way_back_is_open() {
     let newer = site.newer();
     site.sign(&newer, RELEASE, "release");
     let (digest, before) = (site.digest(), site.version());
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let listen = format!("127.0.0.1:{port}");
     let mut command = Command::new(site.program());
     command.env_clear().env("TESTKEEP_DATA", site.machine.path("data"));

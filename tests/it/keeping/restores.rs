@@ -1,5 +1,6 @@
 //! Things that were lost come back out of a backup: a project, a case, a run, the whole instance.
 
+use crate::support::port::free_port;
 use crate::support::program::{Machine, Server};
 use crate::support::site::{self, Site};
 use reqwest::Method;
@@ -219,11 +220,6 @@ async fn a_project_comes_back_over_https_after_a_preview_and_a_fresh_proof() {
     site.server.stop();
 }
 
-/// A port that nobody has: the instance starts again and must answer at the same one.
-fn port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 fn serve_at(machine: &Machine, port: u16) -> Server {
     let mut command = machine.command("data");
     command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--log", "warn"]);
@@ -243,7 +239,7 @@ async fn the_whole_instance_comes_back_from_a_page_and_starts_again_by_itself() 
     let person = site::person(&machine, Role::Owner).await;
     machine.json(&["backup", "--to", &machine.text("keep")]);
     let digest = machine.json(&["digest"])["digest"].clone();
-    let server = serve_at(&machine, port());
+    let server = serve_at(&machine, free_port());
     let site = Site { client: machine.client("data"), server, person };
     site.submit("/instance/backups/targets", &plan(&machine.text("keep"))).await;
     machine.json(&["project", "create", "LATER"]);
@@ -290,7 +286,7 @@ async fn the_whole_instance_comes_back_from_a_page_and_starts_again_by_itself() 
 
     // Back to what was put aside.
     let person = again(&machine).await;
-    let site = Site { server: serve_at(&machine, port()), person, ..site };
+    let site = Site { server: serve_at(&machine, free_port()), person, ..site };
     let name = kept(&data).await.remove(0);
     assert!(site.page("/instance/backups/whole").await.contains(&name));
     site.submit("/instance/backups/whole/return", &[("kept", &name)]).await;

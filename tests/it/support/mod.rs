@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod pebble;
 pub mod people;
+pub mod port;
 
 pub mod program;
 pub mod site;

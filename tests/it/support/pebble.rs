@@ -1,8 +1,8 @@
 //! Pebble, the test server for ACME (RFC 8555), as Debian ships it: a process of our own on loopback.
 #![allow(dead_code, reason = "a kit: each test takes from it what it needs")]
 
+use super::port::free_port;
 use super::trusting_pem;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -30,11 +30,6 @@ pub struct Manners {
     pub delay: u32,
     /// How many of a hundred nonces it refuses.
     pub bad_nonces: u32,
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The id and the key of the account that it knows already.

@@ -34,8 +34,9 @@ async fn a_large_report_is_stored_in_chunks_and_seen_only_when_it_is_whole() {
         // Whoever looks meanwhile sees no run, or a whole one.
         let mut looks = 0;
         loop {
-            let runs = shop.get("runs").await;
+            // In this order: between the two answers it may become whole.
             let uploads = shop.get("uploads").await;
+            let runs = shop.get("runs").await;
             looks += 1;
             match runs["runs"].as_array().unwrap().first() {
                 Some(run) => {

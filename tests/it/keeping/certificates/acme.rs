@@ -1,6 +1,7 @@
 //! Certificates from a directory: a real one, which really looks at our listeners.
 
-use crate::support::pebble::{BINDING, Manners, Pebble, free_port};
+use crate::support::pebble::{BINDING, Manners, Pebble};
+use crate::support::port::free_port;
 use crate::support::{App, trusting_pem};
 use reqwest::Client;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The authority of the instance, and the listener that only client certificates open.
 
 use crate::support::browser::between;
-use crate::support::pebble::free_port;
+use crate::support::port::free_port;
 use crate::support::program::{Machine, Server};
 use crate::support::{App, trusting_pem};
 use reqwest::{Identity, Method};

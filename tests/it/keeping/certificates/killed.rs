@@ -1,6 +1,7 @@
 //! An order that is cut off by a power cut, with the real program.
 
-use crate::support::pebble::{Manners, Pebble, free_port};
+use crate::support::pebble::{Manners, Pebble};
+use crate::support::port::free_port;
 use crate::support::program::{Machine, Server};
 use crate::support::trusting_pem;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 use super::proxy::Proxy;
 use super::servers::{self, Server};
 use crate::keeping::backup::bench::files;
+use crate::support::port::free_port;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -172,7 +173,7 @@ fn a_bandwidth_cap_holds_in_both_directions() {
 
 #[test]
 fn nobody_listens_and_nobody_is_called_so() {
-    let port = servers::free_port();
+    let port = free_port();
     on_each(networked(), |server| {
         let place = server.place.replace(&format!(":{}", server.port), &format!(":{port}"));
         let target = place.parse::<Place>().unwrap().open(&server.access, QUICK).unwrap();

@@ -1,6 +1,7 @@
 //! Real servers of every kind on loopback, each with a folder of its own. Dropping one ends it.
 
-use std::net::{TcpListener, TcpStream};
+use crate::support::port::free_port;
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -61,11 +62,6 @@ fn which(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let places = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
     places.map(|folder| folder.join(name)).find(|file| file.exists())
-}
-
-/// A port that nobody listens on at this moment.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn started(command: &mut Command, port: u16) -> Child {
