@@ -1,8 +1,8 @@
 //! `testkeep backup`, `verify` and `restore`: away from the machine, proven there, and back.
 
 use super::bring::{self, Part};
-use super::follow::{Followed, moment};
 use super::output::Output;
+use super::restored::{Followed, Restored, moment};
 use super::target::{goal_of, secrets_in};
 use super::{progress, unlock};
 use crate::app::{self, House};
@@ -125,22 +125,6 @@ struct Verified {
     blobs: Option<usize>,
     errors: Vec<String>,
     warnings: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Restored {
-    into: PathBuf,
-    key_file: PathBuf,
-    instance: String,
-    receipt: u64,
-    made_at: String,
-    testkeep: String,
-    rows: i64,
-    blobs: usize,
-    bytes: u64,
-    blobs_missing: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log: Option<Followed>,
 }
 
 /// Makes backups: one that fails stops no other, and makes the command fail.
@@ -353,32 +337,6 @@ impl Verified {
     }
 }
 
-impl Restored {
-    fn text(&self) -> String {
-        let Restored { into, key_file, receipt, made_at, rows, blobs, bytes, .. } = self;
-        let missing = match self.blobs_missing {
-            0 => String::new(),
-            count => format!("\nNote: {count} attached files were missing when the backup was made."),
-        };
-        format!(
-            "Restored backup {receipt} of {made_at} into {}: {rows} rows, {blobs} attached files, {}.\n\
-             Everything was compared with the signed receipt.{missing}{}\n\n\
-             Its everyday key is now {}; keep a copy away from this machine.\n\
-             Start it with\n  testkeep serve --data {}{}",
-            into.display(),
-            size(*bytes),
-            self.log.as_ref().map(Followed::text).unwrap_or_default(),
-            key_file.display(),
-            into.display(),
-            if *key_file == default_key_file(into) {
-                String::new()
-            } else {
-                format!(" --key-file {}", key_file.display())
-            },
-        )
-    }
-}
-
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     bytesize::ByteSize(bytes).to_string()
 }

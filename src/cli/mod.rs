@@ -11,15 +11,16 @@ mod demo;
 mod doctor;
 mod drill;
 mod flags;
-mod follow;
 mod health;
 mod integrity;
 mod key;
+mod log;
 mod maintenance;
 mod output;
 mod papers;
 mod progress;
 mod project;
+mod restored;
 mod runbook;
 mod serve;
 mod setup;
@@ -80,6 +81,8 @@ enum Command {
     /// Targets: where backups go, when, and how long they stay there.
     #[command(subcommand)]
     Target(target::Target),
+    /// Ship what is committed between two backups.
+    Log(log::Log),
     /// Projects.
     #[command(subcommand)]
     Project(project::Project),
@@ -189,6 +192,7 @@ async fn inside(command: Command, house: &House, options: &Options, output: Outp
         Command::Drill(drill) => drill::run(drill, house, output).await,
         Command::Runbook => runbook::run(house, output).await,
         Command::Target(target) => target::run(target, house, output).await,
+        Command::Log(log) => log::run(log, house, output).await,
         Command::Project(project) => project::run(project, house, output).await,
         Command::User(user) => user::run(user, house, options, output).await,
         Command::Token(token) => token::run(token, house, output).await,

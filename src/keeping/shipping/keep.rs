@@ -258,12 +258,16 @@ impl Shipping {
             place.reached = Some(at);
             return line.is_busy.store(false, SeqCst);
         }
+        let is_new = self.known().get(&site.id).is_none_or(|place| place.reached.is_none());
         let (shipping, site, book) = (Arc::clone(self), site.clone(), Arc::clone(book));
         tokio::spawn(async move {
             let (own, opened, asked) = (Arc::clone(&book), Arc::clone(&line), site.clone());
             let shipped = blocking(move || {
                 let target = opened.open(&asked)?;
-                ship::upload(&own, &asked.key(), target.storage(), at)
+                if is_new && !ship::is_ready(target.storage())? {
+                    return Ok(false);
+                }
+                ship::upload(&own, &asked.key(), target.storage(), at).map(|()| true)
             });
             let shipped = shipped.await;
             shipping.note(&site, &book, at, shipped, has_all);
@@ -272,22 +276,27 @@ impl Shipping {
     }
 
     /// Notes how a shipment went.
-    fn note(&self, site: &Site, book: &Book, at: Timestamp, shipped: Result<()>, is_quiet: bool) {
+    fn note(&self, site: &Site, book: &Book, at: Timestamp, shipped: Result<bool>, is_quiet: bool) {
         let state = book.state();
         let reached = state.places.get(&site.key());
         let mut known = self.known();
         let place = known.entry(site.id).or_insert_with(|| unknown(site));
         place.waiting = state.sealed.saturating_sub(reached.map_or(0, |reached| reached.segments));
         match shipped {
-            Ok(()) if reached.is_some_and(|reached| reached.is_lost) => {
+            // The first backup makes it ready.
+            Ok(false) => place.trouble = None,
+            Ok(true) if reached.is_some_and(|reached| reached.is_lost) => {
                 place.trouble = Some("It fell too far behind; the log goes on with the next backup.".into());
                 place.has_base = false;
             }
-            Ok(()) => {
+            Ok(true) => {
                 (place.trouble, place.reached, place.head) = (None, Some(at), Some((at, is_quiet)));
             }
             Err(reason) => {
-                warn!(target = site.name, ?reason, "the log could not be shipped");
+                // Once: it is tried again every few seconds.
+                if place.trouble.as_deref() != Some(reason.sentence()) {
+                    warn!(place = site.name, ?reason, "the log could not be shipped");
+                }
                 place.trouble = Some(reason.sentence().to_owned());
             }
         }
@@ -319,7 +328,8 @@ fn sites(tx: impl Tx, instance: &Instance) -> Result<Vec<Site>> {
 
 pub(super) fn unknown(site: &Site) -> Place {
     let (id, name) = (site.id, site.name.clone());
-    Place { id, name, reached: None, has_base: false, waiting: 0, trouble: None, head: None }
+    let since = Clock::System.now();
+    Place { id, name, reached: None, has_base: false, waiting: 0, trouble: None, head: None, since }
 }
 
 /// Notes the files of evidence that the new segments speak of: only then may these be shipped.

@@ -111,7 +111,7 @@ pub struct Chosen {
 impl Chosen {
     /// Whether the log can go there: a rest-server takes nothing but what restic writes.
     pub fn is_able(&self) -> bool {
-        self.target.is_enabled && !self.target.address.starts_with("rest:")
+        self.target.is_enabled && !self.target.address.starts_with("rest+")
     }
 }
 
@@ -165,6 +165,8 @@ pub struct Place {
     pub trouble: Option<String>,
     /// When its head was written, and whether nothing was new then.
     head: Option<(Timestamp, bool)>,
+    /// Since when it is shipped to.
+    since: Timestamp,
 }
 
 impl Place {
@@ -176,6 +178,11 @@ impl Place {
     /// Whether its head says enough as it is: nothing came since, and the head is not old.
     fn is_told(&self, now: Timestamp) -> bool {
         self.head.is_some_and(|(at, is_quiet)| is_quiet && now.0 - at.0 < limits::LOG_HEAD_EVERY_MS)
+    }
+
+    /// Whether somebody should look at it.
+    fn is_late(&self, now: Timestamp) -> bool {
+        now.0 - self.reached.unwrap_or(self.since).0 > limits::LOG_LAG_ALARM_MS
     }
 
     /// A sentence on how far it is.

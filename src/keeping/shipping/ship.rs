@@ -50,6 +50,11 @@ pub(super) fn upload(book: &Book, place: &str, storage: &dyn Storage, at: Timest
     book.queue.drop_until(book.state().shipped())
 }
 
+/// Whether there is a repository.
+pub(super) fn is_ready(storage: &dyn Storage) -> Result<bool> {
+    storage.stat("config").map(|found| found.is_some())
+}
+
 /// Ships the end of a log that does not go on.
 pub(super) fn say_farewell(book: &Book, place: &str, storage: &dyn Storage) -> Result<()> {
     let state = book.state();

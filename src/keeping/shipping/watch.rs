@@ -46,7 +46,7 @@ impl Shipping {
             let has_base = match looked.await {
                 Ok(has_base) => has_base,
                 Err(reason) => {
-                    warn!(target = site.name, ?reason, "the backups of the log could not be looked at");
+                    warn!(place = site.name, ?reason, "the backups of the log could not be looked at");
                     continue;
                 }
             };
@@ -57,7 +57,7 @@ impl Shipping {
                 work.asked_at.insert(site.id, now);
                 let asked = Arc::clone(&self.desk).begin(gate.clone(), Cause::Schedule, site.goal.clone());
                 if let Err(reason) = asked.await {
-                    warn!(target = site.name, ?reason, "the backup that the log needs could not be begun");
+                    warn!(place = site.name, ?reason, "the backup that the log needs could not be begun");
                 }
             }
         }
@@ -71,10 +71,7 @@ impl Shipping {
         let now = Clock::System.now();
         for site in sites {
             let place = self.known().get(&site.id).cloned();
-            let late = place.filter(|place| {
-                place.reached.is_some_and(|at| now.0 - at.0 > limits::LOG_LAG_ALARM_MS)
-                    || (place.reached.is_none() && place.trouble.is_some())
-            });
+            let late = place.filter(|place| place.is_late(now));
             let stands = (site.name.clone(), late.is_some());
             if work.alarmed.get(&site.id) == Some(&stands) {
                 continue;
