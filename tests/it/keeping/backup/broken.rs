@@ -84,7 +84,6 @@ fn a_cancelled_backup_leaves_no_snapshot() {
 }
 
 #[test]
-#[ignore = "red on a machine that other builds keep busy; to be looked into on a quiet one: cargo test -- --ignored"]
 fn f13_what_a_cut_backup_stored_is_not_stored_again() {
     let bench = Bench::new(3_000);
     let (mut pin, ledger) = (bench.pin(), Arc::new(Ledger::default()));
@@ -199,7 +198,6 @@ fn f13_a_target_that_dies_midway_gives_an_error_and_the_next_run_a_backup() {
 }
 
 #[test]
-#[ignore = "red on a machine that other builds keep busy; to be looked into on a quiet one: cargo test -- --ignored"]
 fn a_killed_backup_leaves_the_repository_usable() {
     if let Some(bench) = second_process() {
         let mut pin = bench.pin();

@@ -20,7 +20,6 @@ fn digest(pin: &Pin) -> [u8; 32] {
 }
 
 #[test]
-#[ignore = "red on a machine that other builds keep busy; to be looked into on a quiet one: cargo test -- --ignored"]
 fn a_pinned_file_stands_still_while_another_process_writes() {
     if let Some(bench) = second_process() {
         return write_on(&bench.sql(), |_| true);
