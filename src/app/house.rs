@@ -1,10 +1,11 @@
 //! The house: an instance with its keys found and its door open. The server and every command start here.
 
+use crate::keeping::keys::kms::{KeyService, Patience};
 use crate::kernel::access::Shell;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::hold::{self, Held};
 use crate::kernel::instance::Instance;
-use crate::kernel::keyring::{CREDENTIAL_NAME, RecoveryKit, Unlock, default_key_file};
+use crate::kernel::keyring::{self, CREDENTIAL_NAME, RecoveryKit, Unlock, default_key_file};
 use crate::kernel::layout;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
@@ -76,9 +77,9 @@ pub fn finish_swap(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What opens the instance: said outright, else handed over by the service manager, else the file beside the
-/// data folder.
-pub fn unlock(options: &Options) -> Result<Unlock> {
+/// What opens the instance: said outright, else the key service if the instance is bound to one, else handed over
+/// by the service manager, else the file beside the data folder.
+pub fn unlock(options: &Options, patience: Patience) -> Result<Unlock> {
     let handed_over = options.credentials.as_ref().map(|folder| folder.join(CREDENTIAL_NAME));
     match (&options.key_file, options.passphrase_fd) {
         (Some(_), Some(_)) => Err(Error::invalid(
@@ -87,11 +88,24 @@ pub fn unlock(options: &Options) -> Result<Unlock> {
         .hint("Unset the other.")),
         (Some(path), None) => Ok(Unlock::KeyFile(path.clone())),
         (None, Some(number)) => passphrase(number).map(Unlock::Passphrase),
-        (None, None) => Ok(match handed_over.filter(|path| path.exists()) {
-            Some(path) => Unlock::Credential(path),
-            None => Unlock::KeyFile(default_key_file(&options.data)),
-        }),
+        (None, None) => match by_key_service(options, patience)? {
+            Some(unlock) => Ok(unlock),
+            None => Ok(match handed_over.filter(|path| path.exists()) {
+                Some(path) => Unlock::Credential(path),
+                None => Unlock::KeyFile(default_key_file(&options.data)),
+            }),
+        },
     }
+}
+
+/// Has the key service decrypt its part, where there is one and the instance is bound to it.
+fn by_key_service(options: &Options, patience: Patience) -> Result<Option<Unlock>> {
+    let Some(kms) = options.kms.as_ref().filter(|_| layout::keyring(&options.data).exists()) else {
+        return Ok(None);
+    };
+    let Some(note) = keyring::kms_of(&options.data)? else { return Ok(None) };
+    let secret = KeyService::new(kms, options.credentials.as_deref(), patience)?.secret(&note)?;
+    Ok(Some(Unlock::Kms(secret, note)))
 }
 
 /// Reads the first line of a descriptor that was handed to us: neither argv nor the environment is private.

@@ -4,6 +4,7 @@ mod again;
 
 use super::{output::say, unlock};
 use crate::app::{self, Running};
+use crate::keeping::keys::kms::Patience;
 use crate::kernel::durable;
 use crate::kernel::error::Result;
 use crate::kernel::keyring::{Unlock, make_key_file};
@@ -11,7 +12,7 @@ use crate::kernel::options::Options;
 use crate::kernel::restart::Ended;
 use crate::kernel::time::Clock;
 use crate::server::listen::StopOrder;
-use crate::server::{log, sandbox};
+use crate::server::{Manager, log, sandbox};
 use again::Program;
 use clap::Args;
 use std::thread;
@@ -34,7 +35,14 @@ pub fn run(options: &Options) -> Result<()> {
     // Before anything else: an upgrade may put another file in its place while this one runs.
     let program = Program::at_its_place()?;
     let is_new = !app::is_there(options);
-    let unlock = if is_new { app::unlock(options)? } else { unlock::existing(options)? };
+    if options.kms.is_some() {
+        Manager.may_take(Patience::Start.longest());
+    }
+    let unlock = if is_new {
+        app::unlock(options, Patience::Start)?
+    } else {
+        unlock::existing_with(options, Patience::Start)?
+    };
     if is_new {
         // Its folder is closed to the server.
         durable::create_folder(&options.data)?;

@@ -2,6 +2,7 @@
 
 use super::{output::Output, unlock};
 use crate::app::{self, House};
+use crate::keeping::keys::kms::Patience;
 use crate::kernel::access::Claim;
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
@@ -74,7 +75,11 @@ pub async fn run(command: Setup, options: &Options, output: Output) -> Result<()
         Some(file) => first_line(file)?,
         None => unlock::new_passphrase(limits::PASSPHRASE_CHARS_MIN)?,
     };
-    let unlock = if app::is_there(options) { unlock::existing(options)? } else { app::unlock(options)? };
+    let unlock = if app::is_there(options) {
+        unlock::existing(options)?
+    } else {
+        app::unlock(options, Patience::Command)?
+    };
     let house = House::open_or_make(options, &unlock, Clock::System)?;
     let claimed = claim(&house, email, name, passphrase, kit_file).await;
     house.close().await;

@@ -1,6 +1,7 @@
 //! How a command comes by the key: a file, a descriptor, a credential of systemd, or a prompt. Never argv.
 
 use crate::app::{self, House};
+use crate::keeping::keys::kms::Patience;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::keyring::{RecoverySecret, SharedSecret, SlotKind, Unlock, slots_of};
 use crate::kernel::layout;
@@ -19,10 +20,15 @@ pub fn house(options: &Options) -> Result<House> {
 
 /// What opens an instance that is there: what was asked for, or else what its keyring knows of.
 pub fn existing(options: &Options) -> Result<Unlock> {
+    existing_with(options, Patience::Command)
+}
+
+/// The same with more patience for a key service.
+pub fn existing_with(options: &Options, patience: Patience) -> Result<Unlock> {
     if !layout::keyring(&options.data).exists() {
         app::finish_swap(options)?;
     }
-    let unlock = app::unlock(options)?;
+    let unlock = app::unlock(options, patience)?;
     let Unlock::KeyFile(path) = &unlock else { return Ok(unlock) };
     let is_asked_for = options.key_file.is_some();
     let slots = slots_of(&options.data)?;

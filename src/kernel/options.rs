@@ -4,9 +4,11 @@
 //! Not settings: those live in the database and change through the door.
 
 mod certificates;
+mod kms;
 mod table;
 
 pub use certificates::{Acme, Admin, Binding, Challenge, TlsFiles};
+pub use kms::{Kms, KmsIdentity};
 pub use table::{ROWS, Row};
 
 use super::error::{Error, Result};
@@ -68,6 +70,8 @@ pub struct Options {
     pub passphrase_fd: Option<i32>,
     /// Folder in which the service manager hands secrets over; it says so itself, there is no option.
     pub credentials: Option<PathBuf>,
+    /// The key service that opens the instance, if any does.
+    pub kms: Option<Kms>,
     /// Filter of the log.
     pub log: String,
     /// Certificate and key, if they come from outside.
@@ -260,6 +264,7 @@ fn understand(values: Vec<Value>) -> Result<Options> {
         key_file: path("key_file"),
         passphrase_fd: one(said("passphrase_fd"), |word| word.parse().ok().filter(|fd| *fd >= 0))?,
         credentials: None,
+        kms: kms::kms(&values)?,
         log: said("log").words.clone(),
         tls_files: certificates::files(&values)?,
         tls_names: list(said("tls_names"), |word| Some(word.to_owned()))?,

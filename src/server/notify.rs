@@ -3,6 +3,7 @@
 use super::status;
 use crate::kernel::access::Door;
 use sd_notify::NotifyState;
+use std::time::Duration;
 use tracing::{debug, warn};
 
 /// The service manager that started us, if any did.
@@ -13,6 +14,11 @@ impl Manager {
     /// We answer from now on.
     pub fn ready(&self) {
         tell(&[NotifyState::Ready]);
+    }
+
+    /// The start may take so much longer than the manager thinks.
+    pub fn may_take(&self, longer: Duration) {
+        tell(&[NotifyState::ExtendTimeoutUsec(u32::try_from(longer.as_micros()).unwrap_or(u32::MAX))]);
     }
 
     /// We finish what is under way and leave.

@@ -7,8 +7,9 @@ use super::output::Output;
 use super::unlock;
 use crate::app::House;
 use crate::keeping::keys;
+use crate::keeping::keys::kms::{KeyService, Patience};
 use crate::kernel::access::InstanceKeep;
-use crate::kernel::error::Result;
+use crate::kernel::error::{Error, Result};
 use crate::kernel::keyring::{self, Keyring, Purpose, SlotKind, Unlock};
 use crate::kernel::limits;
 use crate::kernel::options::Options;
@@ -53,6 +54,11 @@ enum Change {
     },
     /// Set the passphrase, asked for at the terminal; takes the place of the one before.
     SetPassphrase,
+    /// Bind the instance to the key service of the options, or bind it anew; takes the place of the one before.
+    ///
+    /// `kms_address` and the options after it name the service. It encrypts a secret of its own, and is asked to
+    /// decrypt it once, before anything changes.
+    SetKms,
     /// Take a way to open the instance away.
     Remove {
         /// Which one.
@@ -90,6 +96,8 @@ struct WayLine {
     spoken: &'static str,
     made_at: Option<i64>,
     fingerprint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kms_key: Option<String>,
     takes_new_master: bool,
 }
 
@@ -115,12 +123,12 @@ pub async fn run(command: Key, options: &Options, output: Output) -> Result<()> 
         return rotate::run(rotate, options, &unlock, output).await;
     }
     let house = House::open(options, &unlock, Clock::System)?;
-    let outcome = inside(command.change, &house, output).await;
+    let outcome = inside(command.change, options, &house, output).await;
     house.close().await;
     outcome
 }
 
-async fn inside(command: Change, house: &House, output: Output) -> Result<()> {
+async fn inside(command: Change, options: &Options, house: &House, output: Output) -> Result<()> {
     match command {
         Change::Status | Change::Rotate(_) => {}
         Change::Upgrade => change(house, |_| Ok(())).await?,
@@ -133,6 +141,10 @@ async fn inside(command: Change, house: &House, output: Output) -> Result<()> {
             let passphrase = unlock::new_passphrase(limits::UNLOCK_PASSPHRASE_CHARS_MIN)?;
             change(house, move |keyring| keyring.replace_slot(&Unlock::Passphrase(passphrase))).await?;
         }
+        Change::SetKms => {
+            let (secret, note) = key_service(options)?.make_secret()?;
+            change(house, move |keyring| keyring.replace_slot(&Unlock::Kms(secret, note))).await?;
+        }
         Change::Remove { way } => {
             let kind = way.kind();
             change(house, move |keyring| keyring.remove_slot(kind)).await?;
@@ -141,6 +153,15 @@ async fn inside(command: Change, house: &House, output: Output) -> Result<()> {
     let status = Status::of(&*house.instance.keyring()?);
     output.print(&status, Status::text);
     Ok(())
+}
+
+fn key_service(options: &Options) -> Result<KeyService> {
+    let kms = options.kms.as_ref().ok_or_else(|| {
+        Error::invalid("No key service was named.").hint(
+            "Set `kms_address` and `kms_token_file`, in the file of options or as --kms-address and so on.",
+        )
+    })?;
+    KeyService::new(kms, options.credentials.as_deref(), Patience::Command)
 }
 
 async fn change(house: &House, with: impl FnOnce(&mut Keyring) -> Result<()>) -> Result<()> {
@@ -169,6 +190,7 @@ impl Status {
             spoken: way.kind.spoken(),
             made_at: way.made_at.map(|at| at.0),
             fingerprint: way.fingerprint,
+            kms_key: way.kms_key,
             takes_new_master: way.takes_new_master,
         });
         let lines = keyring.lines().into_iter().map(|line| KeyLine {

@@ -4,6 +4,7 @@
 //! key come by environment and by standard input, the findings go out as JSON.
 
 use crate::app;
+use crate::keeping::keys::kms::Patience;
 use crate::kernel::access::{AuditView, InstanceView};
 use crate::kernel::audit::{self, Verdict};
 use crate::kernel::build;
@@ -52,6 +53,8 @@ pub(super) fn handed_over(mut child: Command, unlock: &Unlock) -> Result<Output>
             child.env("TESTKEEP_PASSPHRASE_FD", "0");
             words = Some(passphrase.clone());
         }
+        // The child has the same options, and asks the service itself.
+        Unlock::Kms(..) => {}
         _ => {
             return Err(Error::invalid("An upgrade opens the instance with its key file or its passphrase.")
                 .hint(
@@ -72,7 +75,7 @@ pub(super) fn handed_over(mut child: Command, unlock: &Unlock) -> Result<Output>
 pub async fn trial(mut options: Options) -> Result<()> {
     options.listen = vec![limits::TRIAL_ADDRESS];
     (options.tls_files, options.http_listen, options.admin) = (None, None, None);
-    let unlock = app::unlock(&options)?;
+    let unlock = app::unlock(&options, Patience::Command)?;
     let running = app::start_on_trial(options, &unlock).await?;
     let found = look(&running).await;
     running.stop().await;

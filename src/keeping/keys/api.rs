@@ -37,6 +37,7 @@ async fn index(gate: Gate<InstanceView>, instance: Data<Instance>) -> Result<Jso
             kind: way.kind.word(),
             made_at: way.made_at.map(|at| at.0),
             fingerprint: way.fingerprint,
+            kms_key: way.kms_key,
         };
         Ok(KeysWire {
             keys: keyring.lines().into_iter().map(key).collect(),
@@ -92,6 +93,8 @@ struct WayWire {
     made_at: Option<i64>,
     /// Eight hex digits that tell which file or paper belongs here.
     fingerprint: Option<String>,
+    /// For a key service: the name of the key there.
+    kms_key: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -7,6 +7,7 @@
 mod age;
 mod api;
 mod keeper;
+pub mod kms;
 mod pages;
 mod sql;
 

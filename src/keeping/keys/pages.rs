@@ -36,6 +36,7 @@ pub fn routes() -> Vec<Route> {
 struct KeysPage {
     frame: Frame,
     uuid: String,
+    created_at: Timestamp,
     keys: Vec<Line>,
     ways: Vec<Way>,
     kinds: Vec<Choice>,
@@ -159,6 +160,7 @@ impl KeysPage {
         Ok(KeysPage {
             frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Keys),
             uuid: keyring.uuid().to_owned(),
+            created_at: keyring.created_at(),
             keys: keyring.lines(),
             ways: keyring.ways(),
             kinds: Kind::ALL.iter().filter_map(choice).collect(),
@@ -177,6 +179,12 @@ impl KeysPage {
 
     fn days(&self, line: &Line) -> i64 {
         ((self.now.0 - line.made_at.0) / (24 * 3_600_000)).max(0)
+    }
+
+    /// How long the secret of a way has been set, in days; those of an older keyring came with the instance.
+    fn days_of(&self, way: &Way) -> i64 {
+        let made_at = way.made_at.map_or(self.created_at.0, |at| at.0);
+        ((self.now.0 - made_at) / (24 * 3_600_000)).max(0)
     }
 
     fn in_use(&self) -> impl Iterator<Item = &Line> {

@@ -343,6 +343,11 @@ fn capital(words: &str) -> String {
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
+/// What a key service is to decrypt to open the instance in a data folder, if that is one of its ways.
+pub fn kms_of(data: &Path) -> Result<Option<KmsNote>> {
+    Ok(file::parse(&file::read(data)?)?.slots.into_iter().find_map(|slot| slot.kms))
+}
+
 /// The ways in which the instance in a data folder opens, as its keyring says in the clear.
 pub fn slots_of(data: &Path) -> Result<Vec<SlotKind>> {
     Ok(file::parse(&file::read(data)?)?.slots.into_iter().map(|slot| slot.kind).collect())

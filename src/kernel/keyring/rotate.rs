@@ -41,6 +41,8 @@ pub struct Way {
     pub fingerprint: Option<String>,
     /// For shares: how many there are and how many open.
     pub shares: Option<super::ShareCount>,
+    /// For a key service: the name of the key there.
+    pub kms_key: Option<String>,
     /// Whether the master key can change while its secret is not there.
     pub takes_new_master: bool,
 }
@@ -73,6 +75,7 @@ impl Keyring {
             made_at: slot.made_at.map(Timestamp),
             fingerprint: slot.fingerprint.clone(),
             shares: slot.shares,
+            kms_key: slot.kms.as_ref().map(|note| note.key.clone()),
             takes_new_master: slot.recipient.is_some(),
         };
         self.slots.iter().map(way).collect()

@@ -29,6 +29,15 @@ pub const ROWS: &[Row] = rows! {
     "public_url" "TESTKEEP_PUBLIC_URL", "address", "", "Where people find this instance, such as https://tests.example.org; other host names are then refused.";
     "key_file" "TESTKEEP_KEY_FILE", "path", "", "File with the key that opens the instance.";
     "passphrase_fd" "TESTKEEP_PASSPHRASE_FD", "number", "", "Open file descriptor from which the passphrase is read.";
+    "kms_address" "TESTKEEP_KMS_ADDRESS", "address", "", "Key service that opens the instance, such as https://vault.example:8200: Vault, OpenBao, or what speaks as they do.";
+    "kms_key" "TESTKEEP_KMS_KEY", "name", "testkeep", "Name of the key there.";
+    "kms_mount" "TESTKEEP_KMS_MOUNT", "path", "transit", "Where its transit engine is mounted.";
+    "kms_namespace" "TESTKEEP_KMS_NAMESPACE", "path", "", "Namespace there, if the service has any.";
+    "kms_token_file" "TESTKEEP_KMS_TOKEN_FILE", "path", "", "File with the token that may encrypt and decrypt with that key.";
+    "kms_role_id" "TESTKEEP_KMS_ROLE_ID", "text", "", "Id of a role (AppRole) to sign in with, in place of a token.";
+    "kms_secret_id_file" "TESTKEEP_KMS_SECRET_ID_FILE", "path", "", "File with the secret id of that role.";
+    "kms_role_mount" "TESTKEEP_KMS_ROLE_MOUNT", "path", "approle", "Where roles sign in.";
+    "kms_ca" "TESTKEEP_KMS_CA", "path", "", "PEM file with the authority that signed the certificate of the key service; otherwise those of the system.";
     "log" "TESTKEEP_LOG", "filter", "info", "What is logged: error, warn, info, debug, or a filter by module.";
     "tls_certificate" "TESTKEEP_TLS_CERTIFICATE", "path", "", "PEM file with the certificate chain; looked at again while running.";
     "tls_key" "TESTKEEP_TLS_KEY", "path", "", "PEM file with the private key of the certificate.";

@@ -6,6 +6,7 @@ mod certificates;
 mod drills;
 mod integrity;
 mod keys;
+mod kms;
 mod maintenance;
 mod overview;
 mod restores;

@@ -157,7 +157,7 @@ pub fn options(folder: &Path, flags: &[(&str, &str)]) -> Options {
 /// Starts on a folder, for tests that expect a refusal.
 pub async fn start_on(folder: &Path, flags: &[(&str, &str)], clock: Clock) -> Result<Running> {
     let options = options(folder, flags);
-    let unlock = app::unlock(&options)?;
+    let unlock = app::unlock(&options, testkeep::keeping::keys::kms::Patience::Command)?;
     app::start(options, &unlock, clock).await
 }
 

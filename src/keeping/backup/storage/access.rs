@@ -85,6 +85,8 @@ pub struct Limits {
     pub silence_max: Duration,
     /// Attempts at one object.
     pub tries_max: u32,
+    /// How long after the first attempt another one may begin.
+    pub tries_for: Duration,
     /// Pause after the first failed attempt.
     pub retry_pause: Duration,
 }
@@ -137,6 +139,7 @@ impl Default for Limits {
             connect_wait: limits::TARGET_CONNECT_WAIT,
             silence_max: limits::TARGET_SILENCE_MAX,
             tries_max: limits::TARGET_TRIES_MAX,
+            tries_for: limits::TARGET_CALL_MAX,
             retry_pause: limits::TARGET_RETRY_PAUSE,
         }
     }

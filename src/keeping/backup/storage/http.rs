@@ -115,9 +115,7 @@ impl Http {
             answer.chunk().await.map_err(|failed| trouble::of_request(&self.line, failed))?
         {
             if (gathered.len() + piece.len()) as u64 > max {
-                let place = &self.line.place;
-                let error =
-                    format!("An answer of the backup target {place} is larger than {} MiB.", max >> 20);
+                let error = format!("An answer of the {} is larger than {} KiB.", self.line.end(), max >> 10);
                 return Err(Error::too_large(error).into());
             }
             beat.pass(piece.len()).await;

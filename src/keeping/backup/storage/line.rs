@@ -24,8 +24,30 @@ pub struct Line {
     pub limits: Limits,
     /// The address, for sentences.
     pub place: String,
+    pub(super) party: &'static Party,
     pace: Pace,
 }
+
+/// Who is at the other end, for sentences.
+#[derive(Debug)]
+pub struct Party {
+    /// What it is.
+    pub what: &'static str,
+    /// What to do when the way there is broken.
+    pub way: &'static str,
+    /// What to do when its certificate is not trusted.
+    pub trust: &'static str,
+    /// Whether a name that is not found may be there soon, as while a machine starts.
+    pub waits_for_names: bool,
+}
+
+/// What backups go to.
+const BACKUP_TARGET: Party = Party {
+    what: "backup target",
+    way: "Look at the network on the way there. What has been stored stays; the next run goes on from it.",
+    trust: "If an authority of your own signed it, give that authority's certificate with the credentials.",
+    waits_for_names: false,
+};
 
 /// One attempt as it goes on. Each byte that moves is a beat.
 #[derive(Clone)]
@@ -37,9 +59,19 @@ pub struct Beat {
 }
 
 impl Line {
-    /// A line to this place.
+    /// A line to this backup target.
     pub fn new(limits: Limits, place: String) -> Arc<Line> {
-        Arc::new(Line { pace: Pace::new(limits.bytes_per_second), limits, place })
+        Line::to(&BACKUP_TARGET, limits, place)
+    }
+
+    /// A line to somebody else.
+    pub fn to(party: &'static Party, limits: Limits, place: String) -> Arc<Line> {
+        Arc::new(Line { pace: Pace::new(limits.bytes_per_second), limits, place, party })
+    }
+
+    /// The other end in a sentence: what it is, and where.
+    pub fn end(&self) -> String {
+        format!("{} {}", self.party.what, self.place)
     }
 
     /// Makes attempts until one succeeds, one fails for good, or there were enough. Blocks.
@@ -72,17 +104,22 @@ impl Line {
         }
     }
 
-    async fn attempts<T, F: Future<Output = Tried<T>>>(
+    /// The same within a runtime that is there.
+    pub async fn attempts<T, F: Future<Output = Tried<T>>>(
         self: &Arc<Line>,
         attempt: impl Fn(Beat) -> F,
     ) -> Result<T> {
-        let mut number = 1;
+        let (mut number, began) = (1, Instant::now());
         loop {
             let last = Arc::new(Mutex::new(Instant::now()));
             let beat = Beat { line: Arc::clone(self), last, attempt: number };
             match self.watched(&beat, attempt(beat.clone())).await {
                 Ok(done) => return Ok(done),
-                Err(failed) if failed.is_passing && number < self.limits.tries_max => {
+                Err(failed)
+                    if failed.is_passing
+                        && number < self.limits.tries_max
+                        && began.elapsed() < self.limits.tries_for =>
+                {
                     let reason = failed.error.sentence();
                     warn!(attempt = number, "{reason} Trying again.");
                     sleep(pause(self.limits.retry_pause, number)).await;
@@ -111,9 +148,7 @@ impl Line {
     }
 
     fn silent(&self, what: &str) -> Error {
-        Error::busy(format!("The backup target {} {what}.", self.place)).hint(
-            "Look at the network on the way there. What has been stored stays; the next run goes on from it.",
-        )
+        Error::busy(format!("The {} {what}.", self.end())).hint(self.party.way)
     }
 }
 

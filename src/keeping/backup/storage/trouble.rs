@@ -7,9 +7,6 @@ use reqwest::StatusCode;
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
 
-const NETWORK: &str =
-    "Look at the network on the way there. What has been stored stays; the next run goes on from it.";
-
 /// What stopped a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -55,29 +52,31 @@ fn whole_story(failed: &(dyn StdError + 'static)) -> String {
 
 /// The sentence for a cause. Names that are not found and certificates do not mend themselves in seconds.
 pub fn of_cause(line: &Line, cause: Cause, beneath: impl Into<Box<dyn StdError + Send + Sync>>) -> Failed {
-    let place = &line.place;
+    let end = line.end();
     let seconds = line.limits.connect_wait.as_secs_f32();
     let (sentence, hint) = match cause {
         Cause::Name => (
-            format!("The name of the backup target {place} was not found."),
+            format!("The name of the {end} was not found."),
             "Look at the spelling of its host, and whether this machine can resolve names.",
         ),
         Cause::Refused => (
-            format!("The backup target {place} refused the connection."),
+            format!("The {end} refused the connection."),
             "See that its server runs, and look at the port in the address.",
         ),
-        Cause::NoRoute => (format!("There is no way to the backup target {place}."), NETWORK),
-        Cause::Slow => {
-            (format!("The backup target {place} did not answer within {seconds} seconds."), NETWORK)
+        Cause::NoRoute => (format!("There is no way to the {end}."), line.party.way),
+        Cause::Slow => (format!("The {end} did not answer within {seconds} seconds."), line.party.way),
+        Cause::Tls => {
+            (format!("The certificate of the {end} is not trusted, or it speaks no TLS."), line.party.trust)
         }
-        Cause::Tls => (
-            format!("The certificate of the backup target {place} is not trusted, or it speaks no TLS."),
-            "If an authority of your own signed it, give that authority's certificate with the credentials.",
-        ),
-        Cause::Cut => (format!("The connection to the backup target {place} was cut."), NETWORK),
+        Cause::Cut => (format!("The connection to the {end} was cut."), line.party.way),
     };
     let error = Error::busy(sentence).hint(hint).because(beneath);
-    Failed { error, is_passing: !matches!(cause, Cause::Name | Cause::Tls) }
+    let is_passing = match cause {
+        Cause::Tls => false,
+        Cause::Name => line.party.waits_for_names,
+        _ => true,
+    };
+    Failed { error, is_passing }
 }
 
 /// What an operating system or a TLS library said, somewhere beneath.

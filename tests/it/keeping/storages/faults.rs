@@ -19,6 +19,7 @@ pub const QUICK: Limits = Limits {
     connect_wait: Duration::from_secs(2),
     silence_max: Duration::from_millis(1_500),
     tries_max: 3,
+    tries_for: Duration::from_secs(60),
     retry_pause: Duration::from_millis(50),
 };
 /// Three attempts, each silent for its time, and some air for a busy machine.
