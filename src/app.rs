@@ -25,6 +25,7 @@ use crate::kernel::error::Result;
 use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
 use crate::kernel::layout;
+use crate::kernel::modes;
 use crate::kernel::options::Options;
 use crate::kernel::restart::{Ended, Restart};
 use crate::kernel::secret::Secret;
@@ -156,6 +157,9 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
 
 /// Opens the instance; where another state was put in its place and does not open, the one before comes back.
 fn opened(options: &Options, unlock: &Unlock, clock: Clock, held: &Held) -> Result<House> {
+    for loose in modes::loose(options) {
+        tracing::warn!(mend = loose.mend, "{loose}");
+    }
     let swapped = swap::resume_at_start(&options.data)?;
     match (House::serve(options, unlock, clock.clone(), held), swapped) {
         (Err(reason), Some(kept)) => {

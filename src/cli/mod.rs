@@ -21,6 +21,7 @@ mod papers;
 mod progress;
 mod project;
 mod restored;
+mod retention;
 mod runbook;
 mod serve;
 mod setup;
@@ -113,6 +114,12 @@ enum Command {
     Check(integrity::Check),
     /// Mend what is damaged, from backups and from what is whole.
     Repair(integrity::Repair),
+    /// How long each class of data stays, and what goes now.
+    #[command(subcommand)]
+    Retention(retention::Retention),
+    /// Legal holds: what may not be deleted.
+    #[command(subcommand)]
+    Hold(retention::Holding),
     /// Fill a project with a shop that never was, to look around in.
     Demo(demo::Demo),
     /// Ask a running instance whether it is ready; for containers.
@@ -202,6 +209,8 @@ async fn inside(command: Command, house: &House, options: &Options, output: Outp
         Command::Maintenance(maintenance) => maintenance::run(maintenance, house, output).await,
         Command::Check(check) => integrity::check(check, house, output).await,
         Command::Repair(repair) => integrity::repair(repair, house, output).await,
+        Command::Retention(retention) => retention::run(retention, house, output).await,
+        Command::Hold(hold) => retention::hold(hold, house, output).await,
         Command::Digest => audit::digest(house, output).await,
         Command::Audit(audit) => audit::run(audit, house, output).await,
         _ => unreachable!("the others do not open an instance"),

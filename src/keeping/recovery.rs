@@ -18,6 +18,7 @@ use crate::kernel::instance::Instance;
 use crate::kernel::integrity;
 use crate::kernel::keyring::{self, Keyring, RecoverySecret, Unlock};
 use crate::kernel::time::Clock;
+use crate::people::sessions;
 use data_encoding::HEXLOWER;
 use ed25519_dalek::SigningKey;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -232,6 +233,8 @@ async fn trail_is_whole(shell: &Shell, manifest: &Manifest, receipt: &Receipt) -
     let number = i64::try_from(receipt.number).unwrap_or(i64::MAX);
     let (gate, receipt) = (shell.operator().gate::<InstanceKeep>(()), receipt.clone());
     let restored = gate.write(move |tx| {
+        // Whoever held a session or a link when the backup was made need not be who holds it now.
+        sessions::end_for_everybody(tx)?;
         backups::settle(tx.also()?, &receipt)?;
         tx.audited(RESTORED.alone().count("receipt", number), ())
     });

@@ -3,15 +3,15 @@
 use super::Check;
 use crate::kernel::hold;
 use crate::kernel::keyring::{SlotKind, default_key_file, slots_of};
-use crate::kernel::layout;
 use crate::kernel::limits;
+use crate::kernel::modes;
 use crate::kernel::options::{Options, Sandboxing};
 use crate::kernel::time::{Clock, Timestamp};
 use crate::server::{sandbox, tls};
 use rustix::process::{Resource, geteuid, getrlimit};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// 2025-01-01: no instance is older than its program.
 const EARLIEST: Timestamp = Timestamp(1_735_689_600_000);
@@ -24,16 +24,11 @@ pub fn checks(options: &Options) -> Vec<Check> {
     if !options.data.exists() {
         return checks;
     }
-    checks.extend(
-        [keyring(&options.data), layout::database(&options.data)].iter().filter_map(|path| secret(path)),
-    );
+    let loose = modes::loose(options).into_iter();
+    checks.extend(loose.map(|loose| Check::warn("modes", loose.to_string(), loose.mend)));
     checks.extend([server(&options.data), key(options), slots(&options.data)]);
     checks.extend([certificate(options), disk(&options.data), descriptors(), clock(), locked_in(options)]);
     checks
-}
-
-fn keyring(data: &Path) -> PathBuf {
-    layout::keyring(data)
 }
 
 fn folder(data: &Path) -> Check {
@@ -51,23 +46,7 @@ fn folder(data: &Path) -> Check {
             format!("{shown} belongs to user {}, and this is user {}.", about.uid(), geteuid().as_raw());
         return Check::warn("data folder", who, "Run the program as the user that owns the folder.");
     }
-    if mode & 0o077 != 0 {
-        let now = format!("chmod 700 {shown}");
-        return Check::warn(
-            "data folder",
-            format!("Other accounts may look into {shown} (mode {mode:03o})."),
-            now,
-        );
-    }
     Check::ok("data folder", format!("{shown}, mode {mode:03o}"))
-}
-
-/// A file that only its owner may read; nothing is said of one that is as it should be or not there.
-fn secret(path: &Path) -> Option<Check> {
-    let mode = fs::metadata(path).ok()?.mode() & 0o777;
-    let shown = path.display();
-    let said = format!("Other accounts may read {shown} (mode {mode:03o}).");
-    (mode & 0o077 != 0).then(|| Check::warn("data folder", said, format!("chmod 600 {shown}")))
 }
 
 fn server(data: &Path) -> Check {

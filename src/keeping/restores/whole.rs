@@ -11,7 +11,6 @@ use crate::kernel::access::{BackupRun, Gate, InstanceKeep, Job, Permission, Rest
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::declare::{Running, Scheduled, When};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::records::Record;
 use crate::kernel::restart::Restart;
 use crate::kernel::settings::Setting;
 use crate::kernel::swap::{self, Reason};
@@ -165,14 +164,18 @@ async fn proven(scratch: &Arc<Scratch>, task: &Arc<Task>) -> Result<()> {
 }
 
 /// Nobody who was shut out since then gets in again: sessions and links of then are worth nothing, tokens that were
-/// revoked stay so, and people who were suspended stay out.
+/// revoked stay so, as do client certificates, and people who were suspended stay out.
 async fn carry_over(claims: &Claims, scratch: &Scratch, receipt: &Receipt) -> Result<()> {
-    let (revoked, suspended): (Vec<Record>, Vec<Record>) =
-        claims.restore.read(|tx| Ok((sql::revoked(tx)?, sql::suspended(tx)?))).await?;
+    let reading = claims.restore.read(|tx| {
+        let (tokens, people) = (sql::revoked(tx)?, sql::suspended(tx)?);
+        Ok(sql::ShutOut { tokens, people, certificates: sql::withdrawn(tx)? })
+    });
+    let out = reading.await?;
     let keep = scratch.shell.operator().gate::<InstanceKeep>(());
     let (receipt, number) = (receipt.clone(), i64::try_from(receipt.number).unwrap_or(i64::MAX));
     keep.write(move |tx| {
-        sql::shut_out(tx, &revoked, &suspended)?;
+        sessions::end_for_everybody(tx)?;
+        sql::shut_out(tx, &out)?;
         backups::settle(tx.also()?, &receipt)?;
         tx.audited(recovery::RESTORED.alone().count("receipt", number), ())
     })

@@ -5,6 +5,16 @@ use crate::kernel::error::Result;
 use crate::kernel::records::Record;
 use crate::kernel::sql::named_params;
 
+/// Who was shut out since a backup was made.
+pub(super) struct ShutOut {
+    /// Tokens that were revoked.
+    pub tokens: Vec<Record>,
+    /// People who are suspended.
+    pub people: Vec<Record>,
+    /// Client certificates that were revoked.
+    pub certificates: Vec<Record>,
+}
+
 /// Digests of tokens that were revoked.
 pub(super) fn revoked(tx: impl Tx) -> Result<Vec<Record>> {
     tx.rows("SELECT hex(digest) AS digest FROM tokens WHERE revoked_at IS NOT NULL", [])
@@ -15,17 +25,29 @@ pub(super) fn suspended(tx: impl Tx) -> Result<Vec<Record>> {
     tx.rows("SELECT id, created_at FROM users WHERE state = 'suspended'", [])
 }
 
-/// Ends every session and every link, and shuts out whoever was shut out since.
-pub(super) fn shut_out(tx: Write<'_, InstanceKeep>, revoked: &[Record], suspended: &[Record]) -> Result<()> {
-    tx.run("DELETE FROM sessions", [])?;
-    tx.run("DELETE FROM links", [])?;
-    for token in revoked {
+/// Client certificates that were revoked.
+pub(super) fn withdrawn(tx: impl Tx) -> Result<Vec<Record>> {
+    tx.rows("SELECT id, made_at FROM client_certificates WHERE revoked_at IS NOT NULL", [])
+}
+
+/// Shuts out whoever was shut out since.
+pub(super) fn shut_out(tx: Write<'_, InstanceKeep>, out: &ShutOut) -> Result<()> {
+    for certificate in &out.certificates {
+        tx.run(
+            "UPDATE client_certificates SET revoked_at = :now
+              WHERE id = :id AND made_at = :made AND revoked_at IS NULL",
+            named_params! {
+                ":now": tx.now(), ":id": certificate.id(), ":made": certificate.number("made_at"),
+            },
+        )?;
+    }
+    for token in &out.tokens {
         tx.run(
             "UPDATE tokens SET revoked_at = :now WHERE hex(digest) = :digest AND revoked_at IS NULL",
             named_params! { ":now": tx.now(), ":digest": token.text("digest") },
         )?;
     }
-    for person in suspended {
+    for person in &out.people {
         tx.run(
             "UPDATE users SET state = 'suspended' WHERE id = :id AND created_at = :since",
             named_params! { ":id": person.id(), ":since": person.number("created_at") },

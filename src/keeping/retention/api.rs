@@ -1,35 +1,60 @@
 //! Retention over JSON: the rules, what is due by them, and what went.
 
-use super::{Certificate, Deletion, Due, Rule, sql};
-use crate::kernel::access::{Gate, StorageView};
+use super::{Certificate, Class, Deletion, Due, Purged, Rule, purge, sql};
+use crate::keeping::backups::Desk;
+use crate::kernel::access::{Gate, StorageKeep, StorageView, Tx};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::DeletionId;
+use crate::people::sessions::demand_proof_of_people;
 use crate::web::respond::{Json, Path};
-use crate::web::routes::{Route, get};
-use serde::Serialize;
+use crate::web::routes::{Route, get, post, put};
+use actix_web::web::Data;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{OpenApi, ToSchema};
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![get("/api/v1/retention", index), get("/api/v1/certificates/{certificate}", certificate)]
+    vec![
+        get("/api/v1/retention", index),
+        // Before the one with a class in its place: the first that fits answers.
+        post("/api/v1/retention/run", run),
+        put("/api/v1/retention/{class}", set),
+        get("/api/v1/certificates/{certificate}", certificate),
+    ]
 }
 
 /// The part of the API description that this slice answers for.
 #[derive(OpenApi)]
-#[openapi(paths(index, certificate))]
+#[openapi(paths(index, set, run, certificate))]
 pub struct Api;
 
 /// The rules in force, what would be deleted by them now, and what was deleted.
 #[utoipa::path(get, path = "/api/v1/retention", tag = "storage", responses((status = 200, body = RetentionWire)))]
 async fn index(gate: Gate<StorageView>) -> Result<Json<RetentionWire>> {
-    let read = gate.read_at_length(|tx| {
-        Ok(RetentionWire {
-            rules: super::rules(tx)?.into_iter().map(RuleWire::from).collect(),
-            due: super::due(tx)?.into_iter().map(DueWire::from).collect(),
-            deletions: super::deletions(tx)?.into_iter().map(DeletionWire::from).collect(),
-        })
-    });
-    Ok(Json(read.await?))
+    Ok(Json(gate.read_at_length(|tx| RetentionWire::read(tx)).await?))
+}
+
+/// Changes how long a class of data stays; answers what is due then. Nothing is deleted before the next run.
+#[utoipa::path(put, path = "/api/v1/retention/{class}", tag = "storage", request_body = RuleChangeWire,
+    params(("class" = String, Path, description = "`trash`, `runs`, `evidence`, `uploads`, `addresses`, `sign_ins` or `records`")),
+    responses((status = 200, body = RetentionWire), (status = 422, description = "The days do not fit.")))]
+async fn set(
+    gate: Gate<StorageKeep>,
+    Path(class): Path<String>,
+    Json(change): Json<RuleChangeWire>,
+) -> Result<Json<RetentionWire>> {
+    let class = Class::of_word(&class)?;
+    let (project, days) = (change.project, change.days);
+    gate.write(move |tx| super::set_rule(tx, class, project.as_deref(), days)).await?;
+    Ok(Json(gate.read_at_length(|tx| RetentionWire::read(tx)).await?))
+}
+
+/// Deletes what is due by the rules now, as the nightly job does. Each deletion leaves a signed certificate.
+#[utoipa::path(post, path = "/api/v1/retention/run", tag = "storage", responses((status = 200, body = PurgedWire)))]
+async fn run(gate: Gate<StorageKeep>, desk: Data<Desk>) -> Result<Json<PurgedWire>> {
+    gate.read(|tx| demand_proof_of_people(tx)).await?;
+    let Purged { deletions, files, pages } = purge::run(&desk.into_inner(), &gate).await?;
+    Ok(Json(PurgedWire { deletions, files, pages }))
 }
 
 /// A certificate of deletion as it was signed.
@@ -49,6 +74,40 @@ struct RetentionWire {
     rules: Vec<RuleWire>,
     due: Vec<DueWire>,
     deletions: Vec<DeletionWire>,
+}
+
+impl RetentionWire {
+    fn read(tx: impl Tx) -> Result<RetentionWire> {
+        Ok(RetentionWire {
+            rules: super::rules(tx)?.into_iter().map(RuleWire::from).collect(),
+            due: super::due(tx)?.into_iter().map(DueWire::from).collect(),
+            deletions: super::deletions(tx)?.into_iter().map(DeletionWire::from).collect(),
+        })
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RetentionRuleChange)]
+struct RuleChangeWire {
+    /// 0 is for ever; null takes the rule of a project away, and gives the instance its default again.
+    #[schema(example = 90)]
+    days: Option<i64>,
+    /// Key of the project that it is for; without it for all that have no rule of their own.
+    #[serde(default)]
+    #[schema(example = "SHOP")]
+    project: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = RetentionRun)]
+struct PurgedWire {
+    /// Deletions, each with its certificate.
+    deletions: i64,
+    /// Files cleared that nothing named.
+    files: i64,
+    /// Pages of the database that were returned to the disk.
+    pages: i64,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -6,6 +6,7 @@ mod api;
 mod certificate;
 mod clear;
 mod holds;
+mod holds_api;
 mod pages;
 mod purge;
 mod sql;
@@ -13,7 +14,8 @@ mod sql;
 pub use api::Api;
 pub use certificate::{Certificate, verify};
 pub use holds::{Hold, hold, in_force, lift};
-pub use purge::{KEEP, purge};
+pub use holds_api::Api as HoldsApi;
+pub use purge::{KEEP, Purged, run};
 pub use sql::Deletion;
 
 use crate::kernel::access::{StorageKeep, Tx, Write};
@@ -23,6 +25,7 @@ use crate::kernel::id::ProjectId;
 use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
 use crate::kernel::words::words;
+use crate::people::sessions::demand_proof_of_people;
 use crate::web::routes::Route;
 
 const PLANNED: Event = Event::new("retention.planned", "How long a class of data stays was changed.");
@@ -33,7 +36,7 @@ pub const EVENTS: &[Event] = &[PLANNED, PURGED, CLEARED, holds::HELD, holds::LIF
 
 /// Routes of the pages and of the API.
 pub fn routes() -> Vec<Route> {
-    pages::routes().into_iter().chain(api::routes()).collect()
+    [pages::routes(), api::routes(), holds_api::routes()].into_iter().flatten().collect()
 }
 
 words! {
@@ -150,6 +153,7 @@ pub fn set_rule<'t>(
     key: Option<&str>,
     days: Option<i64>,
 ) -> Result<Audited<'t, ()>> {
+    demand_proof_of_people(tx)?;
     if days.is_some_and(|days| !(0..=limits::RETENTION_DAYS_MAX).contains(&days)) {
         return Err(
             Error::invalid("This is no number of days.").hint("Write 0 for ever, or a number of days.")

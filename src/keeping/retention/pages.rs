@@ -99,13 +99,8 @@ struct Bare {}
 
 async fn run(gate: Gate<StorageKeep>, desk: Data<Desk>, Form(Bare {}): Form<Bare>) -> Result<Redirect> {
     gate.read(|tx| demand_proof(tx)).await?;
-    let desk = desk.into_inner();
-    let done = purge::purge(&desk, &gate).await?;
-    let files = clear::clear(&desk, &gate).await?;
-    let pages = clear::return_space(&gate).await?;
-    Ok(Redirect::to(CERTIFICATES).saying(format!(
-        "{done} deletions, {files} unused files cleared, {pages} pages returned to the disk."
-    )))
+    let done = purge::run(&desk.into_inner(), &gate).await?;
+    Ok(Redirect::to(CERTIFICATES).saying(done.to_string()))
 }
 
 async fn rebuild(gate: Gate<StorageKeep>, Form(Bare {}): Form<Bare>) -> Result<Redirect> {

@@ -22,6 +22,27 @@ pub(super) const KEEPER: Job = Job {
     may: &[StorageKeep::INFO],
 };
 
+/// What one run of retention did.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Purged {
+    /// Deletions, each with its certificate.
+    pub deletions: i64,
+    /// Files cleared that nothing named.
+    pub files: i64,
+    /// Pages of the database that were returned to the disk.
+    pub pages: i64,
+}
+
+impl std::fmt::Display for Purged {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Purged { deletions, files, pages } = self;
+        write!(
+            out,
+            "{deletions} deletions, {files} unused files cleared, {pages} pages returned to the disk."
+        )
+    }
+}
+
 /// The purge of every night.
 pub const KEEP: Scheduled<Arc<Desk>> =
     Scheduled { job: &KEEPER, when: When::Cron("45 4 * * *"), run: nightly };
@@ -29,15 +50,19 @@ pub const KEEP: Scheduled<Arc<Desk>> =
 fn nightly(desk: Arc<Desk>) -> Running {
     Box::pin(async move {
         let gate = desk.instance.door.job(&KEEPER).gate::<StorageKeep>(());
-        let gone = purge(&desk, &gate).await?;
-        let cleared = clear::clear(&desk, &gate).await?;
-        let pages = clear::return_space(&gate).await?;
-        Ok(format!("{gone} deletions, {cleared} unused files cleared, {pages} pages returned to the disk."))
+        Ok(run(&desk, &gate).await?.to_string())
     })
 }
 
+/// Deletes what is due, clears files that nothing names, and returns the space.
+pub async fn run(desk: &Arc<Desk>, gate: &Gate<StorageKeep>) -> Result<Purged> {
+    let deletions = purge(desk, gate).await?;
+    let files = clear::clear(desk, gate).await?;
+    Ok(Purged { deletions, files, pages: clear::return_space(gate).await? })
+}
+
 /// Deletes what is due by the rules now; answers how many deletions that made, each with its certificate.
-pub async fn purge(desk: &Arc<Desk>, gate: &Gate<StorageKeep>) -> Result<i64> {
+async fn purge(desk: &Arc<Desk>, gate: &Gate<StorageKeep>) -> Result<i64> {
     let mut done = 0;
     for deletion in gate.read(|tx| sql::unfinished(tx)).await? {
         carry_out(&desk.instance, gate, deletion.id).await?;

@@ -17,7 +17,7 @@ pub use region::{REGIONS, Regions, set_regions};
 
 use crate::keeping::alarms::{self, Alarm};
 use crate::keeping::backup::Keep;
-use crate::keeping::backup::storage::HostKey;
+use crate::keeping::backup::storage::{HostKey, Place};
 use crate::kernel::access::{BackupRun, Tx, Write};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
@@ -140,19 +140,30 @@ pub fn add<'t>(
     tx.audited(ADDED.of(id), id)
 }
 
-/// Changes a target. With another address it is another place: what was found out about the old one goes.
+/// Changes a target. With another address it is another place: what was found out about the old one goes, and
+/// with another server the secrets go too, which that server was never meant to see.
+///
+/// Errors: `Forbidden` for another address, unless the person proved lately who they are.
 pub fn change<'t>(tx: Write<'t, BackupRun>, id: TargetId, draft: &Draft) -> Result<Audited<'t, ()>> {
     let old = found(tx, id)?;
     Regions::get(tx)?.check(&draft.region)?;
     refuse_twice(&sql::all(tx)?, Some(id), draft)?;
     sql::change(tx, id, draft)?;
     if old.address != draft.address {
+        demand_proof_of_people(tx)?;
         sql::forget_findings(tx, id)?;
+        if server(&old.address)? != server(&draft.address)? {
+            sql::forget_access(tx, id)?;
+        }
     }
     if old.name != draft.name {
         clear_alarms(tx, &old.name)?;
     }
     tx.audited(CHANGED.of(id), ())
+}
+
+fn server(address: &str) -> Result<String> {
+    Ok(address.parse::<Place>()?.server())
 }
 
 fn refuse_twice(known: &[Target], own: Option<TargetId>, draft: &Draft) -> Result<()> {

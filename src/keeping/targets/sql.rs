@@ -91,6 +91,12 @@ pub(super) fn forget_findings(tx: Write<'_, BackupRun>, id: TargetId) -> Result<
     .map(drop)
 }
 
+/// What opened another server.
+pub(super) fn forget_access(tx: Write<'_, BackupRun>, id: TargetId) -> Result<()> {
+    tx.run("UPDATE targets SET access = NULL, access_at = NULL WHERE id = :id", named_params! { ":id": id })
+        .map(drop)
+}
+
 pub(super) fn set_access(tx: Write<'_, BackupRun>, id: TargetId, sealed: &[u8]) -> Result<()> {
     tx.run(
         "UPDATE targets SET access = :sealed, access_at = :now, changed_at = :now WHERE id = :id",

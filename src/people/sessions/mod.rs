@@ -6,7 +6,8 @@
 mod sql;
 
 use crate::kernel::access::{
-    AccountView, AccountWrite, Actor, Door, Job, Permission, Read, SessionKeep, SignIn, Tx, Write,
+    AccountView, AccountWrite, Actor, Door, InstanceKeep, Job, Permission, Read, SessionKeep, SignIn, Tx,
+    Write,
 };
 use crate::kernel::audit::{Audited, Event, Quiet};
 use crate::kernel::error::{Error, Result};
@@ -259,6 +260,11 @@ pub fn end_others(tx: Write<'_, AccountWrite>) -> Result<Audited<'_, usize>> {
     let (current, user) = current(tx)?;
     let ended = sql::delete_all_but(tx, user, current)?;
     tx.audited(ENDED.of(user).count("sessions", ended as i64), ended)
+}
+
+/// Ends every session and every one-use link of everybody: in a state of the instance that was brought back.
+pub fn end_for_everybody(tx: Write<'_, InstanceKeep>) -> Result<()> {
+    sql::end_for_everybody(tx)
 }
 
 /// Signs out: ends the session that asks.

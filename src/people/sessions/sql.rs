@@ -1,7 +1,7 @@
 //! Statements of sessions, and the stamps of when they were used.
 
 use super::{Session, Stage, Staged};
-use crate::kernel::access::{AccountWrite, Permission, SessionKeep, SignIn, Tx, Write};
+use crate::kernel::access::{AccountWrite, InstanceKeep, Permission, SessionKeep, SignIn, Tx, Write};
 use crate::kernel::error::Result;
 use crate::kernel::id::{SessionId, TokenId, UserId};
 use crate::kernel::sql::{self, FromRow, Row, named_params};
@@ -239,4 +239,10 @@ impl FromRow for Staged {
             totp_offer: row.get("totp_offer")?,
         })
     }
+}
+
+/// Ends every session and every link.
+pub(super) fn end_for_everybody(tx: Write<'_, InstanceKeep>) -> Result<()> {
+    tx.run("DELETE FROM sessions", [])?;
+    tx.run("DELETE FROM links", []).map(drop)
 }

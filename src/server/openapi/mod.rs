@@ -81,6 +81,7 @@ fn make() -> Value {
         backups::TargetsApi::openapi(),
         integrity::Api::openapi(),
         retention::Api::openapi(),
+        retention::HoldsApi::openapi(),
         storage::Api::openapi(),
         shipping::Api::openapi(),
     ];
@@ -148,12 +149,15 @@ fn complete(operation: &mut Map<String, Value>, need: Option<&Need>) {
     }
     let has_body = operation.contains_key("requestBody");
     let Some(answers) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
-    for answer in answers.iter_mut().filter(|(status, _)| status.starts_with('4')).map(|(_, answer)| answer) {
+    for answer in
+        answers.iter_mut().filter(|(status, _)| status.starts_with(['4', '5'])).map(|(_, answer)| answer)
+    {
         answer["content"] =
             json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
     }
     let body = if has_body { Some("422") } else { None };
-    for status in ["401", "403", "404"].into_iter().chain(body) {
+    // Each caller has a bound, and any request may meet a closed instance or a full disk.
+    for status in ["401", "403", "404", "429", "503", "507"].into_iter().chain(body) {
         answers.entry(status).or_insert_with(|| json!({ "$ref": PROBLEM }));
     }
 }

@@ -208,6 +208,24 @@ fn the_doctor_says_what_is_bad_and_what_to_do() {
     assert!(sick.out.contains("chmod 600"));
     fs::set_permissions(machine.path("data.key"), Permissions::from_mode(0o600)).unwrap();
 
+    let token = machine.path("token");
+    fs::write(&token, "0123456789abcdef0123456789abcdef").unwrap();
+    for (path, mode, is_told) in [
+        (machine.path("data"), 0o750, true),
+        (machine.path("data").join("keyring.json"), 0o644, true),
+        (token.clone(), 0o640, false),
+        (token.clone(), 0o644, true),
+    ] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let mut command = machine.command("data");
+        command.env("TESTKEEP_METRICS_TOKEN_FILE", &token).args(["doctor", "--quick"]);
+        let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let sentence = format!("Other accounts may read {} (mode {mode:03o}).", path.display());
+        assert_eq!(said.contains(&sentence), is_told, "T-SD-2, B24: {said}");
+        let tight = if path.is_dir() { 0o700 } else { 0o600 };
+        fs::set_permissions(&path, Permissions::from_mode(tight)).unwrap();
+    }
+
     let server = machine.serve();
     let said = machine.json(&["doctor", "--quick"]).to_string();
     assert!(said.contains(&format!("It runs, as process {}.", server.id())), "{said}");

@@ -3,6 +3,7 @@
 use crate::support::port::free_port;
 use crate::support::program::{Machine, Server};
 use crate::support::site::{self, Site};
+use crate::support::trusting_pem;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -237,10 +238,14 @@ async fn kept(data: &Path) -> Vec<String> {
 async fn the_whole_instance_comes_back_from_a_page_and_starts_again_by_itself() {
     let machine = backed_up();
     let person = site::person(&machine, Role::Owner).await;
+    machine.json(&["ca", "init"]);
+    machine.json(&["ca", "issue", "Mara's machine", "--out", &machine.text("mara.pem")]);
     machine.json(&["backup", "--to", &machine.text("keep")]);
+    machine.json(&["ca", "revoke", "1"]);
+    let root = machine.json(&["ca", "show"])["certificate"].as_str().unwrap().to_owned();
     let digest = machine.json(&["digest"])["digest"].clone();
     let server = serve_at(&machine, free_port());
-    let site = Site { client: machine.client("data"), server, person };
+    let site = Site { client: trusting_pem(&root).build().unwrap(), server, person };
     site.submit("/instance/backups/targets", &plan(&machine.text("keep"))).await;
     machine.json(&["project", "create", "LATER"]);
 
@@ -277,6 +282,8 @@ async fn the_whole_instance_comes_back_from_a_page_and_starts_again_by_itself() 
     assert_eq!(answered.url().path(), "/signin", "everybody signs in anew");
     site.server.stop();
     assert_eq!(machine.json(&["digest"])["digest"], digest);
+    let clients = machine.json(&["ca", "list"]).to_string();
+    assert!(clients.contains("revoked") && !clients.contains("\"revoked_at\":null"), "{clients}");
     assert_eq!(machine.run(&["project", "show", "LATER"]).code, 66);
     let verified = machine.json(&["verify", "--from", &machine.text("keep")]);
     assert_eq!(verified["newest"]["number"], json!(3), "the present was backed up first: {verified}");

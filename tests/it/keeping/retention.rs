@@ -1,6 +1,7 @@
 //! What is deleted lies in the trash first, goes by rules, never under a hold, and leaves a certificate.
 
 use crate::support::people::Person;
+use crate::support::program::Machine;
 use crate::support::{App, NOW};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -255,4 +256,55 @@ async fn an_auditor_sees_rules_holds_and_certificates_and_changes_none() {
         assert_eq!(app.submit(&auditor, path, &[]).await.status(), 403, "{path}");
     }
     app.stop().await;
+}
+
+#[actix_web::test]
+async fn rules_and_holds_are_kept_over_json_too() {
+    let app = App::start().await;
+    app.project("SHOP").await;
+    let owner = app.as_role(Role::Owner, None).await;
+    let auditor = app.as_role(Role::Auditor, None).await;
+    let old = run(&app, &owner, "Old", &["passed"]).await;
+    set(&app, "UPDATE runs SET closed_at = closed_at - 100 * 86400000").await;
+    let rule = json!({ "days": 90, "project": "SHOP" });
+    let hold = json!({ "project": "SHOP", "run": old, "reason": "Asked for by the court" });
+    assert_eq!(ask(&app, &auditor, Method::PUT, "/api/v1/retention/runs", rule.clone()).await.0, 403);
+    assert_eq!(ask(&app, &auditor, Method::POST, "/api/v1/holds", hold.clone()).await.0, 403);
+    let (status, set) = ask(&app, &owner, Method::PUT, "/api/v1/retention/runs", rule).await;
+    assert_eq!((status, &set["due"][0]["runs"]), (200, &json!(1)), "{set}");
+    for (class, wrong) in
+        [("runs", json!({ "days": -1 })), ("sign_ins", json!({ "days": 1, "project": "SHOP" }))]
+    {
+        let path = format!("/api/v1/retention/{class}");
+        assert_eq!(ask(&app, &owner, Method::PUT, &path, wrong).await.0, 422);
+    }
+    let (status, made) = ask(&app, &owner, Method::POST, "/api/v1/holds", hold).await;
+    assert_eq!(status, 201, "{made}");
+    assert_eq!(get(&app, &auditor, "/api/v1/holds").await["holds"][0]["run"], old);
+    let (_, done) = ask(&app, &owner, Method::POST, "/api/v1/retention/run", json!({})).await;
+    assert_eq!((&done["deletions"], numbers(&app, &owner).await), (&json!(0), vec![old]), "{done}");
+    let path = format!("/api/v1/holds/{}", made["id"]);
+    assert_eq!(ask(&app, &owner, Method::DELETE, &path, Value::Null).await.0, 204);
+    assert_eq!(ask(&app, &owner, Method::DELETE, &path, Value::Null).await.0, 404);
+    let (_, done) = ask(&app, &owner, Method::POST, "/api/v1/retention/run", json!({})).await;
+    assert_eq!((&done["deletions"], numbers(&app, &owner).await), (&json!(1), vec![]));
+    app.stop().await;
+}
+
+#[test]
+fn rules_and_holds_are_kept_at_the_machine_too() {
+    let machine = Machine::claimed();
+    machine.json(&["demo", "--cases", "5", "--results", "10"]);
+    let key = machine.json(&["project", "list"])[0]["key"].as_str().unwrap().to_owned();
+    let set = machine.json(&["retention", "set", "runs", "--days", "90", "--project", &key.to_lowercase()]);
+    assert!(
+        set["rules"].as_array().unwrap().contains(&json!({ "class": "runs", "project": key, "days": 90 }))
+    );
+    let away = machine.json(&["retention", "set", "runs", "--project", &key]);
+    assert!(away["rules"].as_array().unwrap().iter().all(|rule| rule["project"].is_null()), "{away}");
+    assert_eq!(machine.run(&["retention", "set", "dust", "--days", "1"]).code, 65);
+    let held = machine.json(&["hold", "set", &key, "--reason", "An audit"]);
+    assert_eq!(held["holds"][0]["reason"], "An audit");
+    assert_eq!(machine.json(&["hold", "lift", "1"])["holds"], json!([]));
+    assert_eq!(machine.json(&["retention", "run"])["deletions"], 0);
 }

@@ -231,6 +231,25 @@ async fn f13_a_backup_to_a_target_that_stalls_is_stopped_and_is_no_failure() {
 }
 
 #[actix_web::test]
+async fn secrets_of_a_target_are_not_shown_to_another_server() {
+    let app = App::start().await;
+    let owner = app.as_role(Role::Owner, None).await;
+    let wire = json!({
+        "name": "Cloud", "address": "webdav+https://keep.shop.example/a", "schedule": "",
+        "secrets": { "user": "mara", "password": "only for keep.shop.example" },
+    });
+    assert_eq!(post(&app, &owner, "/api/v1/backup-targets", wire.to_string()).await.0, 201);
+    let change = async |address: &str| {
+        let request = app.with_token(&owner.token, Method::PATCH, "/api/v1/backup-targets/1");
+        let status = request.json(&json!({ "address": address })).send().await.unwrap().status().as_u16();
+        (status, get(&app, &owner, "/api/v1/backup-targets/1").await["secrets_set_at"].is_i64())
+    };
+    assert_eq!(change("webdav+https://keep.shop.example/b").await, (204, true), "the same server");
+    assert_eq!(change("webdav+https://keep.thief.example/b").await, (204, false), "another one");
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn a_target_is_tested_changed_and_removed_and_its_data_stays() {
     let app = App::start().await;
     let owner = app.as_role(Role::Owner, None).await;

@@ -72,6 +72,16 @@ impl Place {
         }
     }
 
+    /// Who is shown the secrets: protocol, user, host and port, without the path.
+    pub fn server(&self) -> String {
+        match self {
+            Place::Folder(_) => String::new(),
+            Place::Sftp(at) => format!("sftp://{}@{}:{}", at.user, at.host, at.port),
+            Place::S3(at) => at.endpoint.origin().ascii_serialization(),
+            Place::WebDav(url) | Place::Rest(url) => url.origin().ascii_serialization(),
+        }
+    }
+
     /// The path, if it is a folder of this machine.
     pub fn as_folder(&self) -> Option<&Path> {
         if let Place::Folder(folder) = self { Some(folder) } else { None }
