@@ -3,7 +3,7 @@
 use super::Check;
 use crate::app::House;
 use crate::keeping::backup::storage::Place;
-use crate::keeping::backups::{Desk, Standing};
+use crate::keeping::backups::{Copies, Desk, Standing};
 use crate::kernel::access::{BackupRun, BackupView};
 use crate::kernel::error::Result;
 use crate::kernel::limits;
@@ -17,6 +17,8 @@ pub(super) async fn checks(house: &House, add: &mut impl FnMut(&'static str, Res
         Ok(standings) => standings,
         Err(reason) => return add("backups", Err(reason)),
     };
+    let copies = Copies::count(&standings, &house.instance.data);
+    add("copies", Ok(rule(&copies)));
     if !standings.iter().any(|standing| standing.target.is_enabled) {
         let said = "No target is set up, so none are made by schedule.";
         let now = "Add one under Instance → Backups, or with `testkeep target add`.";
@@ -27,6 +29,19 @@ pub(super) async fn checks(house: &House, add: &mut impl FnMut(&'static str, Res
     for standing in standings.into_iter().filter(|standing| standing.target.is_enabled) {
         let reached = desk.reach(&gate, standing.target.id).await;
         add("backups", Ok(check(&standing, reached)));
+    }
+}
+
+/// The rule of 3-2-1.
+fn rule(copies: &Copies) -> Check {
+    let said = copies.sentence();
+    match copies.is_enough() {
+        true => Check::ok("copies", format!("3-2-1 is kept: {said}")),
+        false => Check::warn(
+            "copies",
+            format!("3-2-1 is not kept: {said}"),
+            "Have three copies with the instance, on two disks or servers, one on another machine.",
+        ),
     }
 }
 

@@ -4,6 +4,7 @@
 //! settings and its records.
 
 mod api;
+mod copies;
 mod desk;
 mod fetch;
 mod health;
@@ -19,6 +20,7 @@ mod watch;
 mod work;
 
 pub use api::{Api, no_folder};
+pub use copies::Copies;
 pub use desk::{Desk, Made, Progress, Step};
 pub use fetch::{BroughtBack, Pause};
 pub use health::{Health, Standing};

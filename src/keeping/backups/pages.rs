@@ -1,7 +1,7 @@
 //! The page of backups: how well the instance is protected, where backups go, and what there is.
 
 use super::health::Standing;
-use super::{Backup, Cause, Desk, Health, Step, probe};
+use super::{Backup, Cause, Copies, Desk, Health, Step, probe};
 use crate::keeping::targets::{self, Goal, Regions};
 use crate::kernel::access::{BackupRun, BackupView, Gate, Read, Tx};
 use crate::kernel::error::{Error, Result};
@@ -47,6 +47,7 @@ struct BackupsPage {
     /// The next one by schedule, and where it goes.
     next: Option<(Timestamp, String)>,
     leaves_machine: bool,
+    copies: Copies,
     regions: String,
     /// What brings the newest backup back.
     restore: Option<String>,
@@ -217,9 +218,11 @@ impl BackupsPage {
             .filter_map(|standing| standing.next_at.map(|at| (at, standing.target.name.clone())))
             .min_by_key(|(at, _)| at.0);
         let good = super::newest_good(tx)?;
+        let copies = Copies::count(&standings, &desk.instance.data);
         let targets: Vec<Line> = standings.into_iter().map(|standing| Line::of(standing, desk)).collect();
         let is_on = |line: &&Line| line.standing.target.is_enabled;
         Ok(BackupsPage {
+            copies,
             leaves_machine: targets.iter().filter(is_on).any(|line| line.is_elsewhere),
             restore: good.as_ref().map(|good| restore_command(&good.target, &desk.instance.data)),
             running: Running::all(tx, desk)?,

@@ -66,11 +66,14 @@ impl Desk {
 
     /// Whether a broken disk would take the data and this folder together, as far as the system tells.
     pub fn is_on_same_disk(&self, place: &Place) -> bool {
-        let disk =
-            |path: &Path| path.ancestors().find_map(|found| std::fs::metadata(found).ok()).map(|at| at.dev());
         let there = place.as_folder().and_then(disk);
         there.is_some() && there == disk(&self.instance.data)
     }
+}
+
+/// The disk that a path lies on, or will lie on once it is made, as the system numbers it.
+pub(super) fn disk(path: &Path) -> Option<u64> {
+    path.ancestors().find_map(|found| std::fs::metadata(found).ok()).map(|at| at.dev())
 }
 
 /// Whether a fire that takes this machine leaves the place alone, as far as its address and the system tell.
