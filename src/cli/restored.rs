@@ -4,17 +4,36 @@ use super::backup::size;
 use crate::keeping::shipping::replay::{Replayed, Until};
 use crate::kernel::keyring::default_key_file;
 use crate::kernel::time::Timestamp;
+use jiff::tz::{Offset, TimeZone};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// A moment as people write it.
+/// A moment as people write it: with its zone, or by the clock on the wall here.
 pub(super) fn moment(text: &str) -> std::result::Result<Until, String> {
     if text == "latest" {
         return Ok(Until::Latest);
     }
-    let at: jiff::Timestamp =
-        text.parse().map_err(|_| "write it like 2026-11-22T10:15:00Z, or `latest`".to_owned())?;
+    let by_the_wall = || {
+        let wall: jiff::civil::DateTime = text.parse()?;
+        wall.to_zoned(TimeZone::system()).map(|at| at.timestamp())
+    };
+    let at = text.parse::<jiff::Timestamp>().or_else(|_| by_the_wall());
+    let at = at.map_err(|_| {
+        "write it like 2026-11-22T10:15:00Z, like 2026-11-22T11:15:00 in the zone of this machine, or `latest`"
+            .to_owned()
+    })?;
     Ok(Until::At(Timestamp(at.as_millisecond())))
+}
+
+/// A moment in UTC, and as clocks here show it where that differs.
+fn told(at: Timestamp) -> String {
+    let here = jiff::Timestamp::from_millisecond(at.0).map(|at| at.to_zoned(TimeZone::system()));
+    match here {
+        Ok(here) if here.offset() != Offset::UTC => {
+            format!("{at} ({} here)", here.strftime("%Y-%m-%d %H:%M:%S %:z"))
+        }
+        _ => at.to_string(),
+    }
 }
 
 /// What came back.
@@ -70,6 +89,9 @@ pub(super) struct Followed {
     pages: u64,
     missing: Option<String>,
     lacking: Vec<String>,
+    /// The two moments for people.
+    #[serde(skip)]
+    told: [String; 2],
 }
 
 impl From<Replayed> for Followed {
@@ -78,6 +100,7 @@ impl From<Replayed> for Followed {
         Followed {
             at: at.to_string(),
             last_commit: last_commit.to_string(),
+            told: [told(at), told(last_commit)],
             segments,
             pages,
             missing,
@@ -89,7 +112,7 @@ impl From<Replayed> for Followed {
 impl Followed {
     /// In sentences.
     pub(super) fn text(&self) -> String {
-        let Followed { at, last_commit, segments, pages, .. } = self;
+        let Followed { told: [at, last_commit], segments, pages, .. } = self;
         let mut text = format!(
             "\nFollowed its log to {at}: {segments} segments, {pages} pages; the last change is of {last_commit}."
         );

@@ -21,6 +21,8 @@ pub const WRITE_GROUP_MAX: usize = 256;
 pub const WRITE_GROUP_HOLD: Duration = Duration::from_millis(20);
 /// How long a transaction waits for another process that is writing.
 pub const FOREIGN_WRITER_WAIT: Duration = Duration::from_secs(5);
+/// Looks at the lock of a writer of another process before a transaction fails, however long they take.
+pub const WRITER_TRIES_MIN: i32 = 1_000;
 /// How long one read may keep a connection.
 pub const READ_DEADLINE: Duration = Duration::from_secs(5);
 /// Virtual machine steps between two looks at the clock; about a tenth of a millisecond.
@@ -124,8 +126,6 @@ pub const PIN_HOLD: Duration = Duration::from_millis(250);
 pub const PIN_PAUSE: Duration = Duration::from_millis(50);
 /// Time between two looks at the log or at the writers' lock.
 pub const PIN_LOOK_EVERY: Duration = Duration::from_millis(1);
-/// Looks at the writers' lock before a try fails; with the time above, about five seconds.
-pub const PIN_TRIES_MAX: i32 = 5_000;
 /// Bytes of the database in one file of a backup: 256 chunks of 16 KiB.
 pub const BACKUP_SLICE_BYTES: u64 = 4 << 20;
 /// The largest object read from a backup target at once; packs are 8 MiB, an index may be larger.

@@ -2,50 +2,28 @@
 
 use super::record::{Book, Recorder, is_gap};
 use super::ship;
-use super::state::{Reached, State};
-use super::{Place, SHIPPER, Shipping, Switch, begun, blobs_after, chosen};
-use crate::keeping::backup::Target;
-use crate::keeping::targets::{self, Goal};
-use crate::kernel::access::{BackupRun, Begun, Gate, Tx};
+use super::site::{Line, Site, match_places, sites};
+use super::state::State;
+use super::{Place, SHIPPER, Shipping, Switch, begun, blobs_after};
+use crate::kernel::access::{BackupRun, Begun, Gate};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::TargetId;
-use crate::kernel::instance::Instance;
 use crate::kernel::limits;
 use crate::kernel::time::{Clock, Timestamp};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{error, info, warn};
 
-/// A target as it is configured.
-#[derive(Clone)]
-pub(super) struct Site {
-    pub id: TargetId,
-    pub name: String,
-    pub goal: Goal,
-    changed_at: Timestamp,
-}
-
-/// The way to one target.
-#[derive(Default)]
-pub(super) struct Line {
-    is_busy: AtomicBool,
-    /// Opened once, as long as nobody changes the target.
-    opened: Mutex<Option<(Timestamp, Target)>>,
-}
-
-impl Line {
-    /// The target. Blocks where it has to be opened.
-    pub fn open(&self, site: &Site) -> Result<Target> {
-        let mut opened = self.opened.lock().expect("nobody panics while holding it");
-        if let Some((_, target)) = opened.as_ref().filter(|(at, _)| *at == site.changed_at) {
-            return Ok(target.clone());
-        }
-        let target = site.goal.open()?;
-        *opened = Some((site.changed_at, target.clone()));
-        Ok(target)
-    }
+/// What came of a shipment.
+enum Shipped {
+    /// The target has all there is.
+    Everything,
+    /// There is no repository yet.
+    NotReady,
+    /// It has more than this instance knows of.
+    Overtaken,
 }
 
 /// What the loop holds from one round to the next.
@@ -154,7 +132,7 @@ impl Shipping {
         work.due_at = Some(Timestamp(Clock::System.now().0 + limits::LOG_LOOK_AGAIN_MS));
         let instance = Arc::clone(&self.desk.instance);
         let (switch, sites) = gate.read(move |tx| Ok((Switch::get(tx)?, sites(tx, &instance)?))).await?;
-        work.due_at = Some(Timestamp(Clock::System.now().0 + switch.seconds * 1_000));
+        work.due_at = Some(Timestamp(Clock::System.now().0 + switch.pause_ms()));
         let sites = if switch.is_on { sites } else { Vec::new() };
         self.known().retain(|id, _| sites.iter().any(|site| site.id == *id));
         if sites.is_empty() {
@@ -163,6 +141,11 @@ impl Shipping {
         let key_sum = self.desk.instance.keyring()?.log().sum();
         if work.book.as_ref().is_some_and(|book| book.state().key_sum != key_sum) {
             work.recorder = None;
+        }
+        if self.is_overtaken.swap(false, SeqCst) {
+            warn!("a target has more of the log than this instance: it was set back; a new log follows");
+            (work.recorder, work.book) = (None, None);
+            State::remove(&self.desk.instance.data)?;
         }
         if work.recorder.is_none() {
             self.begin(work, &gate, &sites).await?;
@@ -265,9 +248,12 @@ impl Shipping {
             let shipped = blocking(move || {
                 let target = opened.open(&asked)?;
                 if is_new && !ship::is_ready(target.storage())? {
-                    return Ok(false);
+                    return Ok(Shipped::NotReady);
                 }
-                ship::upload(&own, &asked.key(), target.storage(), at).map(|()| true)
+                if is_new && ship::is_ahead(&own, &asked.key(), target.storage())? {
+                    return Ok(Shipped::Overtaken);
+                }
+                ship::upload(&own, &asked.key(), target.storage(), at).map(|()| Shipped::Everything)
             });
             let shipped = shipped.await;
             shipping.note(&site, &book, at, shipped, has_all);
@@ -276,7 +262,7 @@ impl Shipping {
     }
 
     /// Notes how a shipment went.
-    fn note(&self, site: &Site, book: &Book, at: Timestamp, shipped: Result<bool>, is_quiet: bool) {
+    fn note(&self, site: &Site, book: &Book, at: Timestamp, shipped: Result<Shipped>, is_quiet: bool) {
         let state = book.state();
         let reached = state.places.get(&site.key());
         let mut known = self.known();
@@ -284,12 +270,13 @@ impl Shipping {
         place.waiting = state.sealed.saturating_sub(reached.map_or(0, |reached| reached.segments));
         match shipped {
             // The first backup makes it ready.
-            Ok(false) => place.trouble = None,
-            Ok(true) if reached.is_some_and(|reached| reached.is_lost) => {
+            Ok(Shipped::NotReady) => place.trouble = None,
+            Ok(Shipped::Overtaken) => self.is_overtaken.store(true, SeqCst),
+            Ok(Shipped::Everything) if reached.is_some_and(|reached| reached.is_lost) => {
                 place.trouble = Some("It fell too far behind; the log goes on with the next backup.".into());
                 place.has_base = false;
             }
-            Ok(true) => {
+            Ok(Shipped::Everything) => {
                 (place.trouble, place.reached, place.head) = (None, Some(at), Some((at, is_quiet)));
             }
             Err(reason) => {
@@ -306,24 +293,6 @@ impl Shipping {
         let lines = self.lines.lock().expect("nobody panics while holding it");
         lines.values().any(|line| line.is_busy.load(SeqCst))
     }
-}
-
-impl Site {
-    /// The target in the state on the disk.
-    pub fn key(&self) -> String {
-        format!("target {}", self.id.0)
-    }
-}
-
-/// The targets that have the log. One that backups may not go to has none.
-fn sites(tx: impl Tx, instance: &Instance) -> Result<Vec<Site>> {
-    let wanted = chosen(tx)?.into_iter().filter(|chosen| chosen.has_log && chosen.is_able());
-    let sites = wanted.filter_map(|chosen| {
-        let goal = Goal::of(tx, instance, &chosen.target);
-        let targets::Target { id, name, changed_at, .. } = chosen.target;
-        Some(Site { id, name, goal: goal.ok()?, changed_at })
-    });
-    Ok(sites.collect())
 }
 
 pub(super) fn unknown(site: &Site) -> Place {
@@ -354,21 +323,6 @@ async fn clear(gate: &Gate<BackupRun>, book: &Arc<Book>) -> Result<()> {
         own.change(|now| (now.cleared, now.blob) = (state.sealed, after))
     })
     .await
-}
-
-/// A target that is new has the log from now on; one that is gone is forgotten.
-fn match_places(state: &mut State, sites: &[Site]) {
-    state.places.retain(|key, _| sites.iter().any(|site| site.key() == *key));
-    let place = state.cursor.map(|cursor| cursor.position);
-    for site in sites {
-        let (since, begins) = if state.cleared == 0 { (0, state.begins) } else { (state.sealed, place) };
-        let fresh = Reached { since, begins, segments: since, is_lost: false };
-        let reached = state.places.entry(site.key()).or_insert(fresh);
-        // Where a log begins is known with its first segment.
-        if reached.since == 0 {
-            reached.begins = state.begins;
-        }
-    }
 }
 
 /// More than so much is not kept for a target that cannot be reached: it gets the log again with its next

@@ -13,9 +13,11 @@ mod record;
 pub mod replay;
 pub mod segment;
 mod ship;
+mod site;
 mod sql;
 mod state;
 mod watch;
+mod writing;
 
 pub use api::Api;
 
@@ -82,6 +84,13 @@ impl Switch {
     pub fn get(tx: impl Tx) -> Result<Switch> {
         let seconds = EVERY.get(tx)?.parse().map_err(Error::internal)?;
         Ok(Switch { is_on: LOG.get(tx)? == "on", seconds })
+    }
+
+    /// From the beginning of one shipment to that of the next, in milliseconds: so much less than the seconds
+    /// that everything is at its target within them.
+    fn pause_ms(self) -> i64 {
+        let whole = self.seconds * 1_000;
+        whole - (whole / 5).min(limits::LOG_SHIPS_WITHIN_MS)
     }
 
     /// Says why it cannot be.
@@ -165,7 +174,7 @@ pub struct Place {
     pub trouble: Option<String>,
     /// When its head was written, and whether nothing was new then.
     head: Option<(Timestamp, bool)>,
-    /// Since when it is shipped to.
+    /// Since when it is shipped to by this process.
     since: Timestamp,
 }
 
@@ -182,7 +191,8 @@ impl Place {
 
     /// Whether somebody should look at it.
     fn is_late(&self, now: Timestamp) -> bool {
-        now.0 - self.reached.unwrap_or(self.since).0 > limits::LOG_LAG_ALARM_MS
+        let is_worthless = !self.has_base && now.0 - self.since.0 > limits::LOG_BASE_ALARM_MS;
+        is_worthless || now.0 - self.reached.unwrap_or(self.since).0 > limits::LOG_LAG_ALARM_MS
     }
 
     /// A sentence on how far it is.
@@ -200,7 +210,9 @@ impl Place {
 pub struct Shipping {
     desk: Arc<Desk>,
     places: Mutex<BTreeMap<TargetId, Place>>,
-    lines: Mutex<BTreeMap<TargetId, Arc<keep::Line>>>,
+    lines: Mutex<BTreeMap<TargetId, Arc<site::Line>>>,
+    /// Set once a target has more of the log than there is here.
+    is_overtaken: AtomicBool,
     is_started: AtomicBool,
     is_stopping: AtomicBool,
     nudge: Notify,
@@ -214,6 +226,7 @@ impl Shipping {
             desk,
             places: Mutex::default(),
             lines: Mutex::default(),
+            is_overtaken: AtomicBool::new(false),
             is_started: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
             nudge: Notify::new(),

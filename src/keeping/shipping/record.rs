@@ -18,7 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub(super) struct Recorder {
     keeper: Keeper,
     book: Arc<Book>,
+    /// Frames in the log when its pages were last moved, or when that was tried.
     tried: u32,
+    /// Digest of the wrapped keys when its pages were last moved.
+    keyring_sum: String,
 }
 
 /// What the recorder and the uploads share.
@@ -105,7 +108,7 @@ impl Recorder {
         let old = book(known.unwrap_or_else(|| fresh(None)), key.clone());
         let (keeper, begun) = charge.keep(cursor, |news| old.store(&news))?;
         if begun == Begun::Continued {
-            return Ok((Recorder { keeper, book: Arc::clone(&old), tried: 0 }, old, begun));
+            return Ok((Recorder::of(keeper, &old), old, begun));
         }
         if old.state().sealed > 0 {
             farewell(&old);
@@ -113,12 +116,24 @@ impl Recorder {
         State::remove(data)?;
         let new = book(fresh(keeper.taken()), key);
         new.state().save(data)?;
-        Ok((Recorder { keeper, book: Arc::clone(&new), tried: 0 }, new, begun))
+        Ok((Recorder::of(keeper, &new), new, begun))
+    }
+
+    fn of(keeper: Keeper, book: &Arc<Book>) -> Recorder {
+        let keyring_sum = book.state().keyring_sum;
+        Recorder { keeper, book: Arc::clone(book), tried: 0, keyring_sum }
     }
 
     /// Looks for commits.
     pub fn look(&mut self) -> Result<()> {
-        self.keeper.look()
+        self.keeper.look()?;
+        if !self.keeper.has_begun_anew() {
+            return Ok(());
+        }
+        // At once: a process that is killed now is to find its place again, and as the log grows the end of what
+        // was there before is written over.
+        let book = Arc::clone(&self.book);
+        self.keeper.take(&mut |news: News| book.store(&news))
     }
 
     /// Seals everything that was committed up to the moment that it answers.
@@ -130,17 +145,27 @@ impl Recorder {
         self.keeper.take(&mut store)?;
         self.keeper.settle()?;
         let frames = self.keeper.frames();
+        let keyring_sum = book.state().keyring_sum;
         if frames < self.tried {
             self.tried = 0;
         }
-        if frames >= self.tried + limits::LOG_TURN_FRAMES {
-            self.tried = frames;
-            match self.keeper.turn(&mut store) {
+        let is_long = frames >= self.tried + limits::LOG_TURN_FRAMES;
+        // An exchange of keys ends when nothing under the old one is left, and nobody else can empty the log.
+        let is_awaited = !self.keyring_sum.is_empty() && keyring_sum != self.keyring_sum;
+        if is_long || is_awaited {
+            let is_turned = match self.keeper.turn(&mut store) {
                 // Writers are busy, or somebody reads an old state: the log goes on a little.
-                Ok(_) => {}
-                Err(reason) if reason.kind() == Kind::Busy => {}
-                Err(reason) => return Err(reason),
+                Err(reason) if reason.kind() == Kind::Busy => false,
+                turned => turned?,
+            };
+            if is_turned || is_long {
+                self.tried = self.keeper.frames();
             }
+            if is_turned {
+                self.keyring_sum = keyring_sum;
+            }
+        } else {
+            self.keyring_sum = keyring_sum;
         }
         Ok(at)
     }

@@ -6,11 +6,12 @@
 
 use super::segment::{self, Head, Label, Segment, TAMPERED};
 use super::ship::{self, Found, Objects};
+use super::writing::{Went, Writing};
 use crate::keeping::backup::receipt::{Place, Receipt};
 use crate::keeping::backup::storage::Storage;
 use crate::kernel::access::Position;
 use crate::kernel::blobs::BlobName;
-use crate::kernel::durable::{self, trouble};
+use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::keyring::LogKey;
 use crate::kernel::layout;
@@ -18,8 +19,6 @@ use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::thread;
 
@@ -65,16 +64,27 @@ pub struct Replayed {
 pub fn base(receipts: &[Receipt], until: Until) -> Result<(&Receipt, &Place)> {
     let mut placed = receipts.iter().filter_map(|receipt| Some((receipt, receipt.log.as_ref()?)));
     let found = match until {
-        Until::Latest => placed.next_back(),
+        Until::Latest => {
+            if let Some(newest) = receipts.last().filter(|receipt| receipt.log.is_none()) {
+                let said = format!("The newest backup, {}, is not followed by a log.", newest.number);
+                return Err(Error::not_found(said)
+                    .hint("Leave --at away to restore it as it was made, or name a moment before it."));
+            }
+            placed.next_back()
+        }
         Until::At(at) => placed.rfind(|(_, place)| place.at <= at.0),
     };
     found.ok_or_else(|| {
         let first = receipts.iter().find_map(|receipt| receipt.log.as_ref());
         let words = first.map_or_else(
             || "No backup here is followed by a log.".to_owned(),
-            |place| format!("The first backup that a log can follow is of {}.", Timestamp(place.at)),
+            |place| {
+                let first = Timestamp(place.at);
+                format!("This moment lies before the first that a log leads to here, which is {first}.")
+            },
         );
-        Error::not_found(words).hint("Leave --at away to restore a backup as it was made.")
+        Error::not_found(words)
+            .hint("Name a later moment, or leave --at away to restore a backup as it was made.")
     })
 }
 
@@ -101,7 +111,14 @@ pub fn replay(
     let mut file = Writing::open(data)?;
     let reading = Reading { storage, key, stream: &stream, objects: &objects, base };
     let (segments, trouble) = match head {
-        Ok(Some(head)) => reading.run(&mut file, first, &head, until),
+        Ok(Some(head)) => {
+            let (segments, trouble) = reading.run(&mut file, first, &head, until);
+            let trouble = match (until, trouble) {
+                (Until::Latest, None) => goes_on_elsewhere(storage, key, &found, &head)?,
+                (_, trouble) => trouble,
+            };
+            (segments, trouble)
+        }
         Ok(None) => (0, Some(Error::invalid("The head of the log is missing.").hint(TAMPERED))),
         Err(reason) => (0, Some(reason)),
     };
@@ -127,6 +144,36 @@ fn reached(last: Timestamp, until: Until) -> Timestamp {
         Until::Latest => last,
         Until::At(at) => at.max(last),
     }
+}
+
+/// Another log of this instance that reaches further than this one, and that no backup here begins: what it
+/// holds would be missing without a word.
+fn goes_on_elsewhere(
+    storage: &dyn Storage,
+    key: &LogKey,
+    found: &Found,
+    ours: &Head,
+) -> Result<Option<Error>> {
+    for (stream, _) in found.logs.iter().filter(|(_, objects)| objects.has_head) {
+        let bytes = storage.get(&segment::head_name(stream))?;
+        let Some(head) = Head::peek(&bytes).filter(|head| head.instance == ours.instance) else { continue };
+        if head.at <= ours.at {
+            continue;
+        }
+        let (at, until) = (Timestamp(head.at), Timestamp(ours.at));
+        let hint = format!(
+            "Name a moment up to {until}, or take what there is until then with `--as-far-as-possible`."
+        );
+        let how = match Head::open(key, stream, &bytes) {
+            Ok(_) => "no backup here begins that one",
+            Err(_) => "its head does not open with the keys of this backup",
+        };
+        let said = format!(
+            "The log that follows this backup ends at {until}. Another one, {stream}, goes on to {at}, and {how}."
+        );
+        return Ok(Some(Error::invalid(said).hint(hint)));
+    }
+    Ok(None)
 }
 
 fn without_log(base: &Place, missing: String, shortfall: Shortfall) -> Result<Replayed> {
@@ -285,91 +332,6 @@ impl Reading<'_> {
             return label.first <= frame.saturating_add(1);
         }
         label.number == 1 && label.first == 1 && label.begins == Some(self.base.position)
-    }
-}
-
-#[derive(PartialEq, Eq)]
-enum Went {
-    On,
-    PastTheMoment,
-}
-
-/// The database file that is written.
-struct Writing {
-    file: File,
-    page_bytes: u64,
-    /// Pages of the transaction that is not known to be wanted yet.
-    held: Vec<(u32, Vec<u8>)>,
-    length: Option<u64>,
-    at: Option<Timestamp>,
-    pages: u64,
-    keyring: Option<String>,
-    held_keyring: Option<String>,
-}
-
-impl Writing {
-    fn open(data: &Path) -> Result<Writing> {
-        let path = layout::database(data);
-        let file =
-            OpenOptions::new().write(true).open(&path).map_err(|cause| trouble("write", &path, cause))?;
-        let (held, length, at, keyring, held_keyring) = (Vec::new(), None, None, None, None);
-        Ok(Writing { file, page_bytes: 0, held, length, at, pages: 0, keyring, held_keyring })
-    }
-
-    /// Writes what was committed by the moment.
-    fn take(&mut self, segment: &Segment, base: &Place, until: Until) -> Result<Went> {
-        self.page_bytes = segment.label.page_bytes.into();
-        if segment.aside.keyring.is_some() {
-            self.held_keyring.clone_from(&segment.aside.keyring);
-        }
-        let mut marks = segment.aside.marks.iter().peekable();
-        for (frame, (page, pages, bytes)) in (segment.label.first..).zip(segment.frames.pages()) {
-            let place = Position { generation: segment.label.generation, frame };
-            // What the backup holds already is written once more only where it lies between two marks.
-            if !ship::is_behind(&place, &base.position) {
-                self.held.push((page, bytes.to_vec()));
-            }
-            let Some((_, at)) = marks.next_if(|(marked, _)| *marked == frame) else { continue };
-            if matches!(until, Until::At(moment) if *at > moment.0) {
-                return Ok(Went::PastTheMoment);
-            }
-            let pages = pages.ok_or_else(|| {
-                Error::invalid(format!("Segment {} of the log marks no commit.", segment.label.number))
-            })?;
-            if !self.held.is_empty() {
-                self.write(pages, Timestamp(*at))?;
-            }
-        }
-        Ok(Went::On)
-    }
-
-    fn write(&mut self, pages: u32, at: Timestamp) -> Result<()> {
-        for (page, bytes) in self.held.drain(..) {
-            let offset = (u64::from(page) - 1) * self.page_bytes;
-            self.file.write_all_at(&bytes, offset).map_err(|cause| {
-                Error::busy("The restored database could not be written.")
-                    .hint("Look at the free space.")
-                    .because(cause)
-            })?;
-            self.pages += 1;
-        }
-        self.length = Some(u64::from(pages) * self.page_bytes);
-        self.at = Some(at);
-        if self.held_keyring.is_some() {
-            self.keyring = self.held_keyring.take();
-        }
-        Ok(())
-    }
-
-    /// Cuts the file to the size of its last commit and makes all of it durable; answers its moment.
-    fn finish(&mut self, data: &Path) -> Result<Option<Timestamp>> {
-        let path = layout::database(data);
-        let done = self.length.map_or(Ok(()), |length| self.file.set_len(length));
-        done.and_then(|()| self.file.sync_all()).map_err(|cause| trouble("write", &path, cause))?;
-        if let Some(keyring) = &self.keyring {
-            durable::replace(&layout::keyring(data), keyring.as_bytes())?;
-        }
-        Ok(self.at)
     }
 }
 

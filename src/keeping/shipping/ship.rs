@@ -9,6 +9,7 @@ use crate::kernel::access::Position;
 use crate::kernel::durable::trouble;
 use crate::kernel::error::Result;
 use crate::kernel::layout;
+use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
 use bytes::Bytes;
 use ed25519_dalek::VerifyingKey;
@@ -55,6 +56,20 @@ pub(super) fn is_ready(storage: &dyn Storage) -> Result<bool> {
     storage.stat("config").map(|found| found.is_some())
 }
 
+/// Whether the target has more of the log than this instance knows of. It does where the instance was set back,
+/// as with a snapshot of its machine: going on would write over what is there.
+pub(super) fn is_ahead(book: &Book, place: &str, storage: &dyn Storage) -> Result<bool> {
+    let state = book.state();
+    let name = segment::head_name(&state.stream);
+    let Some(reached) = state.places.get(place) else { return Ok(false) };
+    if storage.stat(&name)?.is_none() {
+        return Ok(false);
+    }
+    // The head is written after this instance has noted what it speaks of. One that somebody changed says nothing.
+    let head = Head::open(&book.key, &state.stream, &storage.get(&name)?);
+    Ok(head.is_ok_and(|head| head.segments > reached.segments))
+}
+
 /// Ships the end of a log that does not go on.
 pub(super) fn say_farewell(book: &Book, place: &str, storage: &dyn Storage) -> Result<()> {
     let state = book.state();
@@ -98,21 +113,21 @@ pub(super) fn kept(storage: &dyn Storage, public: &VerifyingKey) -> Result<Vec<R
     Ok(receipts.into_iter().filter(|receipt| there.contains(receipt.snapshot.as_str())).collect())
 }
 
-/// Whether one of the backups can be followed by a log that begins at this place.
-pub(super) fn is_followed(kept: &[Receipt], begins: Option<Position>) -> bool {
-    let places = kept.iter().filter_map(|receipt| receipt.log.as_ref());
-    let Some(begins) = begins else { return false };
-    places.map(|place| place.position).any(|position| is_behind(&begins, &position))
+/// Whether one of the backups since then can be followed by a log that begins at this place.
+pub(super) fn is_followed(kept: &[Receipt], begins: Option<Position>, since: i64) -> bool {
+    let mut places = kept.iter().filter_map(|receipt| receipt.log.as_ref()).filter(|place| place.at >= since);
+    begins.is_some_and(|begins| places.any(|place| is_behind(&begins, &place.position)))
 }
 
 /// Whether the second place is the first or comes after it, in one uninterrupted log.
 pub(super) fn is_behind(first: &Position, second: &Position) -> bool {
     let (one, two) = (first.generation, second.generation);
-    let apart = two.sequence.wrapping_sub(one.sequence);
+    // Each beginning adds one. Logs that have nothing to do with each other began at random.
+    let apart = two.salt1.wrapping_sub(one.salt1);
     if apart == 0 {
         return one == two && first.frame <= second.frame;
     }
-    apart < u32::MAX / 2 && apart == two.salt1.wrapping_sub(one.salt1)
+    apart <= limits::LOG_BEGINNINGS_MAX
 }
 
 /// What lies at a target of all logs.
@@ -190,11 +205,22 @@ pub(super) fn may_hold(first: &Label, place: &Place) -> bool {
     is_behind(&start_of(first), &place.position)
 }
 
+/// Whether a kept backup can be followed by a log of which only the head is there.
+fn is_begun_by(storage: &dyn Storage, stream: &str, kept: &[Receipt]) -> Result<bool> {
+    let head = Head::peek(&storage.get(&segment::head_name(stream))?);
+    Ok(is_followed(kept, head.and_then(|head| head.begins), 0))
+}
+
 /// Deletes what no kept backup needs: whole logs, and of the others what is before the oldest backup.
 pub(super) fn prune(storage: &dyn Storage, current: &str, kept: &[Receipt]) -> Result<usize> {
     let mut gone = 0;
     for (stream, objects) in Found::at(storage)?.logs {
-        let Some(first) = objects.segments.first() else { continue };
+        let Some(first) = objects.segments.first() else {
+            if stream != current && objects.has_head && !is_begun_by(storage, &stream, kept)? {
+                storage.delete(&segment::head_name(&stream))?;
+            }
+            continue;
+        };
         let label = peek(storage, &stream, *first)?;
         let oldest = kept.iter().filter_map(|receipt| receipt.log.as_ref()).find(|log| may_hold(&label, log));
         let until = match oldest {

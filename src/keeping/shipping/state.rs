@@ -10,6 +10,7 @@ use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::layout;
 use crate::kernel::random;
+use crate::kernel::time::Clock;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +28,9 @@ pub(super) struct State {
     pub stream: String,
     /// Tells another key from the one it began with.
     pub key_sum: String,
+    /// When it began, in milliseconds since 1970.
+    #[serde(default)]
+    pub begun_at: i64,
     /// Where it began in the database's own log.
     pub begins: Option<Position>,
     /// What is before it is in a segment.
@@ -65,6 +69,7 @@ impl State {
             version: VERSION,
             stream: HEXLOWER.encode(&random::bytes::<8>()),
             key_sum,
+            begun_at: Clock::System.now().0,
             begins: cursor.map(|cursor| cursor.position),
             cursor,
             sealed: 0,

@@ -1,8 +1,9 @@
 //! Watch: whether a backup stands at the beginning of the log, and whether the log keeps up.
 
-use super::keep::{Site, Work, blocking, unknown};
+use super::keep::{Work, blocking, unknown};
 use super::record::Book;
 use super::ship;
+use super::site::Site;
 use super::{SHIPPER, Shipping};
 use crate::keeping::alarms::{self, Alarm};
 use crate::keeping::backups::Cause;
@@ -41,7 +42,7 @@ impl Shipping {
                 if is_prune_due {
                     ship::prune(target.storage(), &state.stream, &kept)?;
                 }
-                Ok(ship::is_followed(&kept, begins))
+                Ok(ship::is_followed(&kept, begins, state.begun_at))
             });
             let has_base = match looked.await {
                 Ok(has_base) => has_base,

@@ -8,7 +8,7 @@
 
 use super::migrate::Holding;
 use super::open::{self, DatabaseKey};
-use super::{Database, Lease, writer};
+use super::{Database, Lease, pin, writer};
 use crate::kernel::durable::trouble;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::limits;
@@ -60,18 +60,30 @@ impl Database {
     /// Moves all of the log into the file; answers whether nothing is left in it.
     pub async fn empty_log(&self) -> Result<bool> {
         let (path, key) = (self.path.clone(), self.key());
-        let emptying = tokio::task::spawn_blocking(move || {
+        let moving = tokio::task::spawn_blocking(move || {
             let conn = open::keeper(&path, &key)?;
-            let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-            Ok(busy == 0)
+            // First with the writers going on: what follows makes them wait until the last reader is done.
+            pin::left_in_log(&conn)?;
+            conn.busy_timeout(limits::PIN_HOLD)?;
+            is_moved(&conn, "RESTART")
         });
-        emptying.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+        // By the writer itself: behind its back the next commit would begin a log that follows no other.
+        match moving.await.unwrap_or_else(|panic| Err(Error::internal(panic)))? {
+            true => self.between(|conn| is_moved(conn, "TRUNCATE")).await,
+            false => Ok(false),
+        }
     }
 
     /// The key of the file as this process knows it.
     pub(super) fn key(&self) -> DatabaseKey {
         self.key.lock().expect("nobody panics while holding it").clone()
     }
+}
+
+/// Moves all of the log, if nobody needs it any more.
+fn is_moved(conn: &Connection, kind: &str) -> Result<bool> {
+    let busy: i64 = conn.query_row(&format!("PRAGMA wal_checkpoint({kind})"), [], |row| row.get(0))?;
+    Ok(busy == 0)
 }
 
 fn every_page(conn: &Connection, key: &DatabaseKey) -> Result<()> {

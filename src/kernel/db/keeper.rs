@@ -15,8 +15,8 @@
 //! should, the answer is `Conflict`: then only a new backup helps. What is done with frames is not known here.
 
 use super::log::{Cursor, Frames, Log, Position};
-use super::open::{self, DatabaseKey};
-use super::pin;
+use super::open;
+use super::{SharedKey, pin};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
 use crate::kernel::time::{Clock, Timestamp};
@@ -27,9 +27,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The right to keep the log of one database. Nobody but the keeper moves pages from now on.
+#[derive(Clone)]
 pub struct Charge {
     path: PathBuf,
-    key: DatabaseKey,
+    key: SharedKey,
 }
 
 /// Frames to be stored, the place behind them, and the moments between them.
@@ -55,6 +56,7 @@ pub enum Begun {
 
 /// Keeps the log of one database. One for each database, in the process that serves it.
 pub struct Keeper {
+    charge: Charge,
     log: Log,
     gate: Connection,
     mover: Connection,
@@ -72,8 +74,8 @@ pub struct Keeper {
 }
 
 impl Charge {
-    pub(super) fn new(path: &Path, key: &DatabaseKey) -> Charge {
-        Charge { path: path.to_owned(), key: key.clone() }
+    pub(super) fn new(path: &Path, key: SharedKey) -> Charge {
+        Charge { path: path.to_owned(), key }
     }
 
     /// Begins to keep the log, behind the place up to which it was handed out before.
@@ -85,14 +87,16 @@ impl Charge {
         known: Option<Cursor>,
         mut store: impl FnMut(News) -> Result<()>,
     ) -> Result<(Keeper, Begun)> {
-        let (path, key) = (&self.path, &self.key);
-        let open = || open::keeper(path, key);
-        let (mut gate, mover, holder, spare) = (open()?, open()?, open()?, open()?);
-        pin::wait_for_writers(&mut gate)?;
+        let path = &self.path;
+        let open = || self.open();
+        let (gate, mover, holder, spare) = (open()?, open()?, open()?, open()?);
         gate.execute_batch("BEGIN IMMEDIATE")?;
-        read(&holder)?;
+        if read(&holder)? == Seen::AnotherKey {
+            return Err(gap("it has another key"));
+        }
         let log = Log(pin::held(&open::log_of(path))?);
         let mut keeper = Keeper {
+            charge: self.clone(),
             log,
             gate,
             mover,
@@ -108,12 +112,22 @@ impl Charge {
         keeper.gate.execute_batch("ROLLBACK")?;
         begun.map(|begun| (keeper, begun))
     }
+
+    fn open(&self) -> Result<Connection> {
+        let key = self.key.lock().expect("nobody panics while holding it").clone();
+        open::keeper(&self.path, &key)
+    }
 }
 
 impl Keeper {
     fn begin(&mut self, known: Option<Cursor>, store: &mut impl FnMut(News) -> Result<()>) -> Result<Begun> {
         let Some(header) = self.log.header()? else { return Ok(Begun::Anew) };
-        let goes_on = known.map_or(Ok(false), |known| self.log.holds(&header, &known))?;
+        // Everything may have been moved before this process began, and the next commit began the log anew.
+        let kept = u64::try_from(limits::LOG_BYTES_KEPT).unwrap_or(0);
+        let goes_on = match known {
+            Some(known) => self.log.holds(&header, &known)? || self.log.ended_at(&header, &known, kept)?,
+            None => false,
+        };
         if !goes_on {
             let end = self.log.last_commit(&header, header.start())?;
             (self.taken, self.seen) = (Some(end), Some(end));
@@ -122,6 +136,9 @@ impl Keeper {
         (self.taken, self.seen) = (known, known);
         self.look()?;
         self.take(store)?;
+        // Nobody writes yet, so everything was handed out. Where all of it had been moved before, the log begins
+        // anew with the next commit.
+        self.may_begin_anew = true;
         Ok(Begun::Continued)
     }
 
@@ -186,7 +203,7 @@ impl Keeper {
         if taken.position.generation != header.generation || self.seen != self.taken || self.may_begin_anew {
             return Ok(());
         }
-        read(&self.spare)?;
+        self.read_on_spare()?;
         // Looked at after the new transaction began: what that one takes for moved was handed out.
         let last = self.log.last_commit(&header, taken);
         if last.as_ref().is_ok_and(|last| *last == taken) {
@@ -195,6 +212,11 @@ impl Keeper {
         }
         self.spare.execute_batch("ROLLBACK")?;
         last.map(drop)
+    }
+
+    /// Whether the log has begun anew, and nothing of that was handed out yet.
+    pub fn has_begun_anew(&self) -> bool {
+        matches!((self.taken, self.seen), (Some(taken), Some(seen)) if taken.position.frame == 0 && seen != taken)
     }
 
     /// Frames in the log that were handed out.
@@ -258,25 +280,62 @@ impl Keeper {
 
     /// The new transaction begins before the old one ends.
     fn go_along(&mut self) -> Result<()> {
-        read(&self.spare)?;
+        self.read_on_spare()?;
         std::mem::swap(&mut self.holder, &mut self.spare);
         self.spare.execute_batch("ROLLBACK")?;
         Ok(())
     }
+
+    fn read_on_spare(&mut self) -> Result<()> {
+        if read(&self.spare)? == Seen::AnotherKey {
+            self.take_new_key()?;
+        }
+        Ok(())
+    }
+
+    /// The file was moved to another key. The holder reads the state before that as long as this takes, so nothing
+    /// leaves the log meanwhile.
+    fn take_new_key(&mut self) -> Result<()> {
+        let until = Instant::now() + limits::KEY_EXCHANGE_WAIT_MAX;
+        loop {
+            let opened = (|| Ok((self.charge.open()?, self.charge.open()?, self.charge.open()?)))();
+            match opened {
+                Ok((gate, mover, spare)) => {
+                    (self.gate, self.mover, self.spare) = (gate, mover, spare);
+                    if read(&self.spare)? == Seen::Well {
+                        return Ok(());
+                    }
+                }
+                // Between the commit and its note the old key is still the one that is known.
+                Err::<_, Error>(reason) if Instant::now() > until => {
+                    return Err(gap("it has another key").because(reason));
+                }
+                Err(_) => {}
+            }
+            pin::sleep(limits::KEY_EXCHANGE_LOOK_EVERY);
+        }
+    }
+}
+
+/// How a state looks to a connection.
+#[derive(PartialEq, Eq)]
+enum Seen {
+    Well,
+    AnotherKey,
 }
 
 /// Begins a transaction that sees the present state.
-fn read(conn: &Connection) -> Result<()> {
+fn read(conn: &Connection) -> Result<Seen> {
     conn.execute_batch("BEGIN")?;
     let first = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
     if let Err(cause) = first {
         let _ = conn.execute_batch("ROLLBACK");
         return Err(match cause.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => gap("it has another key"),
+            Some(ErrorCode::NotADatabase) => return Ok(Seen::AnotherKey),
             _ => cause.into(),
         });
     }
-    Ok(())
+    Ok(Seen::Well)
 }
 
 fn gap(how: &str) -> Error {

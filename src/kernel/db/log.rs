@@ -23,7 +23,7 @@ const FORMAT: u32 = 3_007_000;
 /// One filling of the log, from its first frame to its next beginning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Generation {
-    /// How often the log began anew before.
+    /// How often the log began anew before, as far as the connection knows that wrote it: others count anew.
     pub sequence: u32,
     /// Grows by one with each beginning.
     pub salt1: u32,
@@ -34,7 +34,7 @@ pub struct Generation {
 impl Generation {
     /// Whether the log began anew exactly once between the two.
     pub fn precedes(&self, next: &Generation) -> bool {
-        next.sequence == self.sequence.wrapping_add(1) && next.salt1 == self.salt1.wrapping_add(1)
+        next.salt1 == self.salt1.wrapping_add(1)
     }
 }
 
@@ -137,6 +137,18 @@ impl Log {
         let mut head = [0; FRAME_HEADER_BYTES];
         let is_there = self.fill(&mut head, header.offset(frame - 1))?;
         Ok(is_there && is_of(&head, &generation) && [word(&head, 16), word(&head, 20)] == cursor.sums)
+    }
+
+    /// Whether the filling before this one ended at the cursor, as far as what is left of it can show: the frame
+    /// before the cursor still lies there, and no commit follows it. `kept` bytes of the file are never cut off
+    /// when the log begins anew.
+    pub fn ended_at(&self, header: &Header, cursor: &Cursor, kept: u64) -> Result<bool> {
+        let before = Header { generation: cursor.position.generation, ..*header };
+        let frame = cursor.position.frame;
+        if frame == 0 || !before.generation.precedes(&header.generation) || before.offset(frame + 1) > kept {
+            return Ok(false);
+        }
+        Ok(self.holds(&before, cursor)? && self.last_commit(&before, *cursor)? == *cursor)
     }
 
     /// The last commit at or after a place. Frames behind it belong to nothing yet.

@@ -164,7 +164,7 @@ impl Database {
     /// Leaves all pages in the log from now on, for its keeper.
     pub async fn give_charge(&self) -> Result<keeper::Charge> {
         self.queue.run(|conn| open::leave_log(conn, true)).await?;
-        Ok(keeper::Charge::new(&self.path, &self.key()))
+        Ok(keeper::Charge::new(&self.path, Arc::clone(&self.key)))
     }
 
     /// Moves pages by itself again.

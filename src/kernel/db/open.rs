@@ -1,6 +1,7 @@
 //! Opens SQLCipher with our pragmas, each with its reason.
 
 use super::migrate::{self, Holding};
+use super::pin;
 use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::layout;
@@ -178,14 +179,14 @@ fn unreadable(path: &Path, cause: rusqlite::Error) -> Error {
 fn keyed(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     // Without CREATE and without URI: a path is a path, and a missing file stays missing.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
+    let mut conn = Connection::open_with_flags(path, flags)?;
     // At once: even a connection with a wrong key moves the log when it is the last one that ends.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_log_kept(path))?;
     // SQLCipher writes to stderr by itself; our log says it better.
     conn.pragma_update(None, "cipher_log_level", "NONE")?;
     // Exactly 64 hex digits: a key of another length is silently taken as a passphrase.
     conn.pragma_update(None, "key", &**raw(key))?;
-    conn.busy_timeout(limits::FOREIGN_WRITER_WAIT)?;
+    pin::wait_for_writers(&mut conn)?;
     // The first look at the file: only now is the key used.
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
         .map_err(|cause| unreadable(path, cause))?;

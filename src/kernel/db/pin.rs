@@ -62,8 +62,7 @@ pub struct Pin {
 /// Pins the file at `path`, however many processes write to it.
 pub(super) fn take(path: &Path, key: &DatabaseKey) -> Result<Pin> {
     let file = held(path)?;
-    let (mut gate, mover) = (open::keeper(path, key)?, open::keeper(path, key)?);
-    wait_for_writers(&mut gate)?;
+    let (gate, mover) = (open::keeper(path, key)?, open::keeper(path, key)?);
     let mut pin = Pin {
         conn: open::reader(path, key)?,
         file: Arc::clone(&file) as Arc<dyn ReadAt>,
@@ -95,12 +94,17 @@ pub(super) fn take(path: &Path, key: &DatabaseKey) -> Result<Pin> {
         .hint("Close other programs that have the database open, then start the backup again."))
 }
 
-/// SQLite's own waiting sleeps up to 100 ms between two tries, and a busy writer gives its lock away for
-/// far shorter moments.
-pub(super) fn wait_for_writers(gate: &mut Connection) -> Result<()> {
-    gate.busy_handler(Some(|tries| {
+/// SQLite's own waiting sleeps up to 100 ms between two tries, and a writer of another process that never
+/// pauses gives its lock away for far shorter moments: five seconds would be fifty tries.
+pub(super) fn wait_for_writers(conn: &mut Connection) -> Result<()> {
+    let mut since = Instant::now();
+    conn.busy_handler(Some(move |tries| {
+        if tries == 0 {
+            since = Instant::now();
+        }
         sleep(limits::PIN_LOOK_EVERY);
-        tries < limits::PIN_TRIES_MAX
+        // On a busy machine a moment is long, and what counts are the tries.
+        since.elapsed() < limits::FOREIGN_WRITER_WAIT || tries < limits::WRITER_TRIES_MIN
     }))?;
     Ok(())
 }

@@ -12,6 +12,8 @@ pub const LOG_BYTES_PRESSED: u64 = 192 << 20;
 pub const LOG_LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The longest time between two shipments of the log, in seconds.
 pub const LOG_SECONDS_MAX: i64 = 3_600;
+/// How long one shipment may take, in milliseconds, for everything to be at the target in time.
+pub const LOG_SHIPS_WITHIN_MS: i64 = 1_000;
 /// How soon shipping is tried again where not even the settings could be read, in milliseconds.
 pub const LOG_LOOK_AGAIN_MS: i64 = 5_000;
 /// How often the head of a shipped log is written though nothing is new, in milliseconds.
@@ -22,15 +24,22 @@ pub const LOG_SEGMENT_FRAMES_MAX: u32 = 2_000;
 pub const LOG_TURN_FRAMES: u32 = 2_000;
 /// How long writers wait, for each such number of frames, so that readers of the log can end.
 pub const LOG_SETTLE_EACH: Duration = Duration::from_millis(10);
+/// How often the log of the database may have begun anew between two places for the one to be taken for a later
+/// one in the same shipped log: 8 TiB of changes.
+pub const LOG_BEGINNINGS_MAX: u32 = 1 << 20;
 /// Bytes of sealed segments that wait for a target; more, and a new backup is cheaper.
 pub const LOG_QUEUE_BYTES_MAX: u64 = 512 << 20;
 /// How far a shipped log may fall behind before somebody is told, in milliseconds.
 pub const LOG_LAG_ALARM_MS: i64 = 60_000;
+/// How long a log may be shipped that no backup precedes before somebody is told, in milliseconds.
+pub const LOG_BASE_ALARM_MS: i64 = 15 * 60_000;
 /// Time between two tries of a backup that a new log begins with, in milliseconds.
 pub const LOG_BASE_EVERY_MS: i64 = 10 * 60_000;
 /// Time between two looks for shipped segments that no backup needs any more, in milliseconds.
 pub const LOG_PRUNE_EVERY_MS: i64 = 3_600_000;
 /// Files of evidence that are noted at once for shipping.
 pub const LOG_BLOBS_AT_ONCE: i64 = 1_000;
+/// Pages of one transaction that a restore keeps in memory; about 32 MiB. The others wait in a file.
+pub const LOG_PAGES_HELD: usize = 8_000;
 /// Objects of a log that a restore fetches at the same time.
 pub const LOG_FETCHES: usize = 8;

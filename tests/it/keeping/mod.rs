@@ -8,6 +8,7 @@ mod integrity;
 mod keys;
 mod kms;
 mod maintenance;
+mod moments;
 mod overview;
 mod restores;
 mod retention;

@@ -8,7 +8,7 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -29,21 +29,21 @@ use testkeep::kernel::time::{Clock, Timestamp};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_testkeep");
 const LOG: &str = "/api/v1/backups/log";
 /// Longer than two looks at the log: what was committed before is seen then.
-const A_LITTLE: Duration = Duration::from_millis(450);
+pub const A_LITTLE: Duration = Duration::from_millis(450);
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Clock::System.now()
 }
 
 /// An instance that ships its log into `keep`, with the first backup made.
-struct Shipped {
-    app: App,
-    owner: Person,
-    kit: RecoverySecret,
+pub struct Shipped {
+    pub app: App,
+    pub owner: Person,
+    pub kit: RecoverySecret,
 }
 
 impl Shipped {
-    async fn start() -> Shipped {
+    pub async fn start() -> Shipped {
         let app = App::start().await;
         let owner = app.as_role(Role::Owner, None).await;
         let kit = app.house.kit.clone().unwrap().secret;
@@ -59,18 +59,18 @@ impl Shipped {
         shipped
     }
 
-    fn keep(&self) -> PathBuf {
+    pub fn keep(&self) -> PathBuf {
         self.app.folder().join("keep")
     }
 
-    async fn ask(&self, method: Method, body: Value) -> Value {
+    pub async fn ask(&self, method: Method, body: Value) -> Value {
         let request = self.app.request(method.clone(), LOG).bearer_auth(&self.owner.token);
         let request = if method == Method::PUT { request.json(&body) } else { request };
         request.send().await.unwrap().json().await.unwrap()
     }
 
     /// Waits until the log of the one target is so.
-    async fn until(&self, is_so: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(&self, is_so: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..600 {
             let log = self.ask(Method::GET, Value::Null).await;
             if is_so(&log["places"][0]) {
@@ -82,27 +82,27 @@ impl Shipped {
     }
 
     /// Waits until everything up to now is at the target.
-    async fn shipped(&self) -> Timestamp {
+    pub async fn shipped(&self) -> Timestamp {
         let moment = now();
         self.until(|place| place["reached_at"].as_i64() > Some(moment.0)).await;
         moment
     }
 
-    async fn add(&self, title: &str) {
+    pub async fn add(&self, title: &str) {
         add(&self.app.house.shell.operator().gate::<CaseWrite>(at("SHOP")), title).await.unwrap();
     }
 
-    async fn digest(&self) -> String {
+    pub async fn digest(&self) -> String {
         let gate = self.app.house.shell.operator().gate::<InstanceView>(());
         gate.read_at_length(digest::of_user_data).await.unwrap()
     }
 
-    async fn restore(&self, into: &str, until: Until, shortfall: Shortfall) -> Result<Restored> {
+    pub async fn restore(&self, into: &str, until: Until, shortfall: Shortfall) -> Result<Restored> {
         restore(self.app.folder(), &self.kit, into, until, shortfall).await
     }
 }
 
-async fn restore(
+pub async fn restore(
     folder: &Path,
     kit: &RecoverySecret,
     into: &str,
@@ -120,8 +120,15 @@ async fn restore(
     recovery::restore(Path::new(PROGRAM), &order, kit).await
 }
 
+/// Names of the logs at the target.
+pub fn streams(folder: &Path) -> BTreeSet<String> {
+    let names = fs::read_dir(folder.join("keep/log")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.map(|name| name.split_once('-').unwrap().0.to_owned()).collect()
+}
+
 /// What a restored instance holds: its digest and its cases.
-async fn held(folder: &Path, into: &str) -> (String, Vec<String>) {
+pub async fn held(folder: &Path, into: &str) -> (String, Vec<String>) {
     let unlock = Unlock::KeyFile(folder.join(format!("{into}.key")));
     let (instance, shell) = Instance::open(&folder.join(into), &unlock, clock()).unwrap();
     instance.blobs.verify_all().unwrap();
@@ -324,12 +331,6 @@ async fn a_log_goes_on_over_a_restart_and_begins_anew_after_a_stranger() {
     let kit = shipped.kit.clone();
     let key = shipped.app.house.instance.keyring().unwrap().database();
     let folder = shipped.app.halt().await;
-    let streams = |folder: &Path| -> std::collections::BTreeSet<String> {
-        let names = fs::read_dir(folder.join("keep/log")).unwrap();
-        names
-            .map(|entry| entry.unwrap().file_name().to_str().unwrap().split_once('-').unwrap().0.to_owned())
-            .collect()
-    };
     assert_eq!(streams(folder.path()).len(), 1);
     let app = App::on(folder, &[]).await;
     let shipped = Shipped { app, owner: shipped.owner, kit };
@@ -371,6 +372,8 @@ async fn a_log_goes_on_over_a_restart_and_begins_anew_after_a_stranger() {
 
 /// Names the folder on which this process is to serve until it is killed.
 const VICTIM: &str = "TESTKEEP_TEST_SHIPPING";
+/// Names the milliseconds between two writes.
+const PAUSE: &str = "TESTKEEP_TEST_PAUSE";
 const MARK: &str = "stored ";
 
 /// Not a test of its own: the process that the next test starts and kills.
@@ -379,11 +382,47 @@ async fn serves_and_ships_until_it_is_killed_when_asked_to() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };
     let running = start_on(Path::new(&folder), &[], clock()).await.unwrap();
     let gate = running.house.shell.operator().gate::<CaseWrite>(at("SHOP"));
+    let pause = std::env::var(PAUSE).map_or(0, |text| text.parse().unwrap());
+    let pause = Duration::from_millis(pause);
     for n in 0.. {
-        let title = format!("{}-{n}", std::process::id());
+        let title = format!("{}-{n}-{}", std::process::id(), now().0);
         add(&gate, &title).await.unwrap();
         std::io::stdout().write_all(format!("\n{MARK}{title}\n").as_bytes()).unwrap();
+        tokio::time::sleep(pause).await;
     }
+}
+
+/// Serves and writes, with such pauses, in another process, and kills it so long after its first write. Answers what
+/// it acknowledged, each title with the moment before it was written, and the moment of the kill.
+pub fn killed(folder: &Path, pause: u64, after: Duration) -> (Vec<String>, Timestamp) {
+    let name = "keeping::shipping::serves_and_ships_until_it_is_killed_when_asked_to";
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(VICTIM, folder)
+        .env(PAUSE, pause.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut said, mut piece) = (Vec::new(), [0; 4096]);
+    let out = victim.stdout.as_mut().unwrap();
+    while !String::from_utf8_lossy(&said).contains(MARK) {
+        let length = out.read(&mut piece).unwrap();
+        assert_ne!(length, 0, "the process ended by itself");
+        said.extend(&piece[..length]);
+    }
+    let mut out = victim.stdout.take().unwrap();
+    let killer = std::thread::spawn(move || {
+        std::thread::sleep(after);
+        let at = now();
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        at
+    });
+    out.read_to_end(&mut said).unwrap();
+    let at = killer.join().unwrap();
+    let said = String::from_utf8(said).unwrap();
+    let whole = said.rsplit_once('\n').map_or("", |(lines, _)| lines);
+    (whole.lines().filter_map(|line| line.strip_prefix(MARK)).map(str::to_owned).collect(), at)
 }
 
 /// f1, f11: killed while it ships, again and again.
@@ -396,33 +435,8 @@ async fn what_was_shipped_is_whole_after_every_kill() {
     let folder = shipped.app.halt().await;
     let mut acknowledged: Vec<String> = Vec::new();
     for round in 0..rounds {
-        let name = "keeping::shipping::serves_and_ships_until_it_is_killed_when_asked_to";
-        let mut victim = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(VICTIM, folder.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (mut said, mut piece) = (Vec::new(), [0; 4096]);
-        let out = victim.stdout.as_mut().unwrap();
-        while !String::from_utf8_lossy(&said).contains(MARK) {
-            let length = out.read(&mut piece).unwrap();
-            assert_ne!(length, 0, "the process ended by itself");
-            said.extend(&piece[..length]);
-        }
         let moment = Duration::from_millis(300 + 1_237 * round % 3_000);
-        let killer = std::thread::spawn(move || {
-            std::thread::sleep(moment);
-            victim.kill().unwrap();
-            let mut rest = Vec::new();
-            victim.stdout.take().unwrap().read_to_end(&mut rest).unwrap();
-            victim.wait().unwrap();
-            rest
-        });
-        said.extend(killer.join().unwrap());
-        let said = String::from_utf8(said).unwrap();
-        let whole = said.rsplit_once('\n').map_or("", |(lines, _)| lines);
-        acknowledged.extend(whole.lines().filter_map(|line| line.strip_prefix(MARK)).map(str::to_owned));
+        acknowledged.extend(killed(folder.path(), 0, moment).0);
 
         // What is at the target is whole at every moment, though it may be a little behind.
         let into = format!("round-{round}");

@@ -13,6 +13,7 @@ use std::thread::{JoinHandle, spawn};
 use testkeep::keeping::backup::manifest::{Manifest, sha256};
 use testkeep::keeping::backup::storage::{Folder, Storage};
 use testkeep::keeping::backup::{Engine, Identity, Ledger, Parts, Receipt, Target, restore};
+use testkeep::keeping::shipping::Switch;
 use testkeep::kernel::access::{
     AuditView, BackupRun, DatabaseKey, Door, Gate, Job, Keys, Pin, Shell, Tuning,
 };
@@ -114,6 +115,12 @@ impl Bench {
     pub fn pin_without_permission(&self) -> Error {
         let gate = self.door.job(&IDLE).gate::<BackupRun>(());
         self.runtime.block_on(gate.pin()).err().unwrap()
+    }
+
+    /// One change through the door.
+    pub fn write(&self) {
+        let switch = Switch { is_on: false, seconds: 5 };
+        self.runtime.block_on(self.gate.write(move |tx| switch.set(tx))).unwrap();
     }
 
     /// Opens a data folder as the product does, and verifies its audit trail.

@@ -64,6 +64,30 @@ fn a_pinned_file_stands_still_while_another_process_writes() {
 }
 
 #[test]
+fn a_writer_has_its_turn_beside_a_process_that_never_pauses() {
+    if let Some(bench) = second_process() {
+        return write_on(&bench.sql(), |_| true);
+    }
+    let bench = Bench::new(2_000);
+    let name = "keeping::backup::pin::a_writer_has_its_turn_beside_a_process_that_never_pauses";
+    let mut other = bench.another_process(name);
+    let conn = bench.sql();
+    while conn.query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0)).unwrap() < 50 {
+        other.must_live();
+    }
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        let start = Instant::now();
+        bench.write();
+        slowest = slowest.max(start.elapsed());
+    }
+    other.must_live();
+    println!("slowest of twenty writes {slowest:?}");
+    assert_eq!(bench.pin().audit.seq, 20);
+    other.kill();
+}
+
+#[test]
 fn a_pin_needs_the_permission_to_make_backups() {
     let bench = Bench::new(1);
     assert_eq!(bench.pin_without_permission().kind(), Kind::Forbidden);

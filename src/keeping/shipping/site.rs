@@ -1,0 +1,76 @@
+//! Sites: the targets that have the log, and the way to each.
+
+use super::chosen;
+use super::state::{Reached, State};
+use crate::keeping::backup::Target;
+use crate::keeping::targets::{self, Goal};
+use crate::kernel::access::Tx;
+use crate::kernel::error::Result;
+use crate::kernel::id::TargetId;
+use crate::kernel::instance::Instance;
+use crate::kernel::time::Timestamp;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+/// A target as it is configured.
+#[derive(Clone)]
+pub(super) struct Site {
+    pub id: TargetId,
+    pub name: String,
+    pub goal: Goal,
+    changed_at: Timestamp,
+}
+
+/// The way to one target.
+#[derive(Default)]
+pub(super) struct Line {
+    pub is_busy: AtomicBool,
+    /// Opened once, as long as nobody changes the target.
+    opened: Mutex<Option<(Timestamp, Target)>>,
+}
+
+impl Line {
+    /// The target. Blocks where it has to be opened.
+    pub fn open(&self, site: &Site) -> Result<Target> {
+        let mut opened = self.opened.lock().expect("nobody panics while holding it");
+        if let Some((_, target)) = opened.as_ref().filter(|(at, _)| *at == site.changed_at) {
+            return Ok(target.clone());
+        }
+        let target = site.goal.open()?;
+        *opened = Some((site.changed_at, target.clone()));
+        Ok(target)
+    }
+}
+
+impl Site {
+    /// The target in the state on the disk.
+    pub fn key(&self) -> String {
+        format!("target {}", self.id.0)
+    }
+}
+
+/// The targets that have the log. One that backups may not go to has none.
+pub(super) fn sites(tx: impl Tx, instance: &Instance) -> Result<Vec<Site>> {
+    let wanted = chosen(tx)?.into_iter().filter(|chosen| chosen.has_log && chosen.is_able());
+    let sites = wanted.filter_map(|chosen| {
+        let goal = Goal::of(tx, instance, &chosen.target);
+        let targets::Target { id, name, changed_at, .. } = chosen.target;
+        Some(Site { id, name, goal: goal.ok()?, changed_at })
+    });
+    Ok(sites.collect())
+}
+
+/// A target that is new has the log from now on; one that is gone is forgotten.
+pub(super) fn match_places(state: &mut State, sites: &[Site]) {
+    state.places.retain(|key, _| sites.iter().any(|site| site.key() == *key));
+    let place = state.cursor.map(|cursor| cursor.position);
+    for site in sites {
+        let (since, begins) = if state.cleared == 0 { (0, state.begins) } else { (state.sealed, place) };
+        let fresh = Reached { since, begins, segments: since, is_lost: false };
+        let reached = state.places.entry(site.key()).or_insert(fresh);
+        // Where a log begins is known with its first segment.
+        if reached.since == 0 {
+            reached.begins = state.begins;
+        }
+    }
+}
