@@ -196,20 +196,26 @@ fn listening(
 
 /// What the page of the instance shows and only this file knows.
 fn about(options: &Options, started_at: Timestamp, tls: Option<Arc<Tls>>) -> About {
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let listening =
-        || options.listen.first().map(|address| format!("{scheme}://{address}")).unwrap_or_default();
     let certificate = move || {
         let pair = tls.as_ref()?.current();
         Some(Certificate { fingerprint: pair.fingerprint.clone(), not_after: pair.not_after })
     };
     About {
         started_at,
-        address: options.public_url.as_ref().map_or_else(listening, |url| url.as_str().to_owned()),
+        address: address(options),
         certificate: Box::new(certificate),
         sandbox: sandbox::in_force().map(sandbox::InForce::sentence),
+        options: options.values.clone(),
         jobs: table::JOBS.iter().map(|scheduled| (scheduled.job, scheduled.when)).collect(),
     }
+}
+
+/// Where people find the instance, as far as its options say.
+pub fn address(options: &Options) -> String {
+    let scheme = if options.cleartext_behind_proxy { "http" } else { "https" };
+    let listening =
+        || options.listen.first().map(|address| format!("{scheme}://{address}")).unwrap_or_default();
+    options.public_url.as_ref().map_or_else(listening, |url| url.as_str().to_owned())
 }
 
 impl Running {

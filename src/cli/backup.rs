@@ -1,11 +1,13 @@
 //! `testkeep backup`, `verify` and `restore`: away from the machine, proven there, and back.
 
+use super::access::{Access, place_of};
 use super::bring::{self, Part};
 use super::output::Output;
 use super::restored::{Followed, Restored, moment};
-use super::target::{goal_of, secrets_in};
+use super::target::goal_of;
 use super::{progress, unlock};
 use crate::app::{self, House};
+use crate::keeping::backup::storage::Reach;
 use crate::keeping::backup::{Proof, Receipt};
 use crate::keeping::backups::{self, Cause, Desk, Step};
 use crate::keeping::recovery::{self, Order};
@@ -13,12 +15,12 @@ use crate::keeping::shipping::replay::{Shortfall, Until};
 use crate::keeping::targets::{self, Goal};
 use crate::kernel::access::{BackupRun, Claim, Gate};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::keyring::default_key_file;
+use crate::kernel::keyring::{RecoverySecret, default_key_file};
 use crate::kernel::options::Options;
 use crate::people::setup;
 use clap::Args;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,9 +39,8 @@ pub struct Backup {
     /// A folder that is no target, best on another disk and made if it does not exist, or another address.
     #[arg(long, value_name = "DIR|ADDRESS")]
     to: Option<String>,
-    /// File with the secrets of that address, as JSON.
-    #[arg(long, value_name = "FILE", requires = "to")]
-    access_file: Option<PathBuf>,
+    #[command(flatten)]
+    access: Access,
 }
 
 /// Reads the newest backup back, every byte, and checks all receipts.
@@ -52,11 +53,10 @@ pub struct Verify {
     /// Folder or address of the backups, or the name of a target of the instance.
     #[arg(long, value_name = "DIR|ADDRESS|NAME")]
     from: String,
-    /// File with the secrets of that address, as JSON; a target of the instance has its own.
-    #[arg(long, value_name = "FILE")]
-    access_file: Option<PathBuf>,
+    #[command(flatten)]
+    access: Access,
     /// File with the recovery kit, or with its secret only.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "kit", value_name = "FILE")]
     kit_file: Option<PathBuf>,
 }
 
@@ -68,13 +68,17 @@ pub struct Verify {
     everyday key lies beside it, or where --key-file says. With --project, --case or --run things come back into \
     the living instance, under the references they had; --dry-run shows what that would do.\n\n  \
     testkeep restore --from /mnt/keep --into /var/lib/testkeep --kit-file kit.txt\n  \
+    testkeep restore --from s3://keep/shop?region=eu-west-1 --access-file - --into /tmp/then --kit-file kit.txt\n  \
     testkeep restore --from /mnt/keep --into /tmp/then --at 2026-11-22T10:15:00Z\n  \
     testkeep restore --from /mnt/keep --case SHOP-C12 --dry-run"
 )]
 pub struct Restore {
-    /// Folder of the backups; into the living instance, that of the plan without it.
-    #[arg(long, value_name = "DIR")]
-    from: Option<PathBuf>,
+    /// Folder or address of the backups, or the name of a target of the instance; into the living instance, the
+    /// target with the newest backup that was read back without it.
+    #[arg(long, value_name = "DIR|ADDRESS|NAME", required_unless_present_any = ["project", "case", "run"])]
+    from: Option<String>,
+    #[command(flatten)]
+    access: Access,
     /// The data folder to make; it must not exist.
     #[arg(long, value_name = "NEWDIR", required_unless_present_any = ["project", "case", "run"])]
     into: Option<PathBuf>,
@@ -94,9 +98,9 @@ pub struct Restore {
     #[arg(long, conflicts_with = "into")]
     replace: bool,
     /// File with the recovery kit, or with its secret only; asked for at the terminal without it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "kit", value_name = "FILE")]
     kit_file: Option<PathBuf>,
-    /// Number of the backup; the newest without it.
+    /// Number of the backup; the newest without it, into the living instance the newest that was read back.
     #[arg(long, value_name = "NUMBER")]
     backup: Option<u64>,
     /// Moment to go back to, such as 2026-11-22T10:15:00Z, or `latest`: follows the log behind the backup.
@@ -157,8 +161,7 @@ pub async fn back_up(command: Backup, house: &House, output: Output) -> Result<(
 /// What the command line asks for; every target that is on if it names none.
 async fn goals(command: &Backup, house: &House, gate: &Gate<BackupRun>) -> Result<Vec<Goal>> {
     if let Some(to) = &command.to {
-        let secrets = secrets_in(command.access_file.as_deref())?;
-        return Ok(vec![goal_of(to, secrets.as_ref(), house, gate).await?]);
+        return Ok(vec![goal_of(to, &command.access, house, gate).await?]);
     }
     let (names, instance) = (command.target.clone(), Arc::clone(&house.instance));
     let goals = gate.read(move |tx| {
@@ -214,28 +217,39 @@ async fn refuse_unclaimed(house: &House) -> Result<()> {
         .hint("Open the link that `testkeep serve` prints, or run `testkeep setup`."))
 }
 
-/// Without the instance only folders can be read from.
-fn folder_of(from: &str) -> Result<PathBuf> {
-    std::path::absolute(from).map_err(Error::internal)
+/// How to get at backups with the kit: by address, or by the name of a target if the instance is still there.
+async fn reach_of(from: &str, access: &Access, options: &Options) -> Result<Reach> {
+    let place = place_of(from);
+    let is_name = !from.contains("://") && !Path::new(from).exists();
+    if !is_name || !app::is_there(options) {
+        return access.reach(place?);
+    }
+    let house = unlock::house(options)?;
+    let gate = house.shell.operator().gate::<BackupRun>(());
+    let goal = goal_of(from, access, &house, &gate).await;
+    house.close().await;
+    goal.map(|goal| goal.reach())
 }
 
 /// Reads the newest backup back.
 pub async fn verify(command: Verify, options: &Options, output: Output) -> Result<()> {
-    let secrets = secrets_in(command.access_file.as_deref())?;
+    let (from, access) = (&command.from, &command.access);
+    let with_kit =
+        async |kit: RecoverySecret| recovery::verify(&reach_of(from, access, options).await?, &kit);
     let proof = match &command.kit_file {
-        Some(file) => recovery::verify(&folder_of(&command.from)?, &unlock::kit_in(file)?)?,
+        Some(file) => with_kit(unlock::kit_in(file)?).await?,
         None if app::is_there(options) => {
             let house = unlock::house(options)?;
             let proof = async {
                 let gate = house.shell.operator().gate::<BackupRun>(());
-                let goal = goal_of(&command.from, secrets.as_ref(), &house, &gate).await?;
+                let goal = goal_of(from, access, &house, &gate).await?;
                 Desk::new(Arc::clone(&house.instance)).verify(&gate, goal).await
             };
             let proof = proof.await;
             house.close().await;
             proof?
         }
-        None => recovery::verify(&folder_of(&command.from)?, &unlock::typed_kit()?)?,
+        None => with_kit(unlock::typed_kit()?).await?,
     };
     let verified = Verified::from(proof);
     output.print(&verified, Verified::text);
@@ -251,17 +265,18 @@ pub async fn restore(command: Restore, options: &Options, output: Output) -> Res
     if let Some(what) = command.project.as_ref().or(command.case.as_ref()).or(command.run.as_ref()) {
         let part = Part {
             what: what.clone(),
-            from: command.from.clone(),
+            from: command.from,
+            access: command.access,
             backup: command.backup,
             is_dry: command.dry_run,
             is_replacing: command.replace,
         };
         return bring::run(part, options, output).await;
     }
-    let Restore { from, into, kit_file, backup: number, at: until, as_far_as_possible, .. } = command;
+    let Restore { from, access, into, kit_file, backup: number, at: until, as_far_as_possible, .. } = command;
     let shortfall = if as_far_as_possible { Shortfall::Accepted } else { Shortfall::Refused };
     let missing = |name: &str| Error::invalid(format!("Nothing was said for {name}."));
-    let from = from.ok_or_else(|| missing("--from").hint("Name the folder of the backups."))?;
+    let from = from.ok_or_else(|| missing("--from").hint("Name the place of the backups."))?;
     let into = into.ok_or_else(|| missing("--into"))?;
     let kit = match &kit_file {
         Some(file) => unlock::kit_in(file)?,
@@ -270,6 +285,7 @@ pub async fn restore(command: Restore, options: &Options, output: Output) -> Res
     let into = std::path::absolute(into).map_err(Error::internal)?;
     let key_file = options.key_file.clone().unwrap_or_else(|| default_key_file(&into));
     let program = std::env::current_exe().map_err(Error::internal)?;
+    let from = reach_of(&from, &access, options).await?;
     let order = Order { from, into, key_file, number, until, shortfall };
     let recovery::Restored { receipt, manifest, replayed } =
         recovery::restore(&program, &order, &kit).await?;

@@ -1,24 +1,27 @@
 //! `testkeep restore --project`, `--case`, `--run`: a part of a backup into the living instance.
 
+use super::access::Access;
 use super::output::{Output, table};
+use super::target::goal_of;
 use super::unlock;
 use crate::app::House;
-use crate::keeping::backups::{Desk, Plan};
+use crate::keeping::backups::{self, Chosen, Desk};
 use crate::keeping::restores::{self, Mode, Request, Tally, What};
-use crate::kernel::access::RestoreRun;
-use crate::kernel::error::{Error, Result};
+use crate::kernel::access::{BackupRun, RestoreRun};
+use crate::kernel::error::Result;
 use crate::kernel::options::Options;
 use serde::Serialize;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What is asked for.
 pub struct Part {
     /// Reference of the project, the case or the run.
     pub what: String,
-    /// Where the backups lie; that of the plan without it.
-    pub from: Option<PathBuf>,
-    /// Number of the backup; the newest without it.
+    /// Where the backups lie; the target with the newest that was read back without it.
+    pub from: Option<String>,
+    /// What opens that place, if it is no target.
+    pub access: Access,
+    /// Number of the backup; the newest that was read back without it.
     pub backup: Option<u64>,
     /// Whether it is only shown.
     pub is_dry: bool,
@@ -46,25 +49,32 @@ pub async fn run(part: Part, options: &Options, output: Output) -> Result<()> {
 
 async fn brought(part: Part, house: &House) -> Result<Told> {
     let gate = house.shell.operator().gate::<RestoreRun>(());
-    let folder = match part.from {
-        Some(folder) => std::path::absolute(folder).map_err(Error::internal)?,
-        None => gate.read(|tx| Plan::get(tx)).await?.folder,
-    };
-    if folder.as_os_str().is_empty() {
-        return Err(Error::invalid("No folder of backups was named.").hint("Name it with --from."));
-    }
+    let from = found(&part, house).await?;
     let what = What::parse(&part.what)?;
     let mode = if part.is_replacing { Mode::Replace } else { Mode::Missing };
     let desk = Desk::new(Arc::clone(&house.instance));
-    let request = Request { folder, receipt: part.backup, what: what.clone(), mode };
+    let request = Request { from, what: what.clone(), mode };
     let outcome = async {
-        let (id, told) = restores::preview(&desk, &gate, request).await?;
-        let tally = if part.is_dry { told } else { restores::apply(&desk, &gate, id, mode).await? };
+        let (id, told) = restores::preview(&desk, &gate, request.clone()).await?;
+        let tally = if part.is_dry { told } else { restores::apply(&desk, &gate, id, request).await? };
         Ok(Told { what: what.to_string(), restore: id.0, applied: !part.is_dry, tally })
     };
     let outcome = outcome.await;
     desk.bench.clear();
     outcome
+}
+
+/// The backup that is asked for.
+async fn found(part: &Part, house: &House) -> Result<Chosen> {
+    let gate = house.shell.operator().gate::<BackupRun>(());
+    let (instance, number) = (Arc::clone(&house.instance), part.backup);
+    match &part.from {
+        Some(from) => {
+            let goal = goal_of(from, &part.access, house, &gate).await?;
+            gate.read(move |tx| backups::at(tx, goal, number)).await
+        }
+        None => gate.read(move |tx| backups::chosen(tx, &instance, None, number)).await,
+    }
 }
 
 fn text(told: &Told) -> String {

@@ -1,14 +1,16 @@
 //! `testkeep drill`: the newest backup brought back beside the instance and proven.
 
+use super::access::Access;
 use super::output::Output;
 use super::progress;
+use super::target::goal_of;
 use crate::app::House;
-use crate::keeping::backups::{Cause, Desk, Plan};
+use crate::keeping::backups::{Cause, Desk};
 use crate::keeping::drills::{self, Evidence};
+use crate::keeping::targets::Goal;
 use crate::kernel::access::{BackupRun, Gate};
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::Result;
 use clap::Args;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,33 +20,33 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Brings the newest backup back beside the instance, proves it, wipes it, and keeps a signed record.
 #[derive(Args, Debug)]
 #[command(after_help = "Nothing in the instance changes. It needs room for a whole backup.\n\n  \
-    testkeep drill\n  testkeep drill --target /mnt/keep --json")]
+    testkeep drill\n  testkeep drill --target \"Off the box\" --json")]
 pub struct Drill {
-    /// Where the backups lie; the target of the plan without it.
-    #[arg(long, value_name = "DIR")]
-    target: Option<PathBuf>,
+    /// Name or address of a target of the instance, a folder, or another address; the target whose turn it is
+    /// without it.
+    #[arg(long, value_name = "NAME|DIR|ADDRESS")]
+    target: Option<String>,
+    #[command(flatten)]
+    access: Access,
 }
 
 /// Holds a drill.
 pub async fn run(command: Drill, house: &House, output: Output) -> Result<()> {
     let gate = house.shell.operator().gate::<BackupRun>(());
-    let folder = match command.target {
-        Some(folder) => std::path::absolute(folder).map_err(Error::internal)?,
-        None => gate.read(|tx| Plan::get(tx)).await?.folder,
+    let instance = Arc::clone(&house.instance);
+    let goal = match command.target {
+        Some(target) => goal_of(&target, &command.access, house, &gate).await?,
+        None => gate.read(move |tx| drills::in_turn(tx, &instance)).await?,
     };
-    if folder.as_os_str().is_empty() {
-        return Err(Error::invalid("No target was named.")
-            .hint("Name one, such as `testkeep drill --target /mnt/keep`."));
-    }
     let desk = Desk::new(Arc::clone(&house.instance));
-    let proof = watched(&desk, &gate, &folder, output).await;
+    let proof = watched(&desk, &gate, &goal, output).await;
     desk.bench.clear();
     output.print(&proof?, text);
     Ok(())
 }
 
-async fn watched(desk: &Desk, gate: &Gate<BackupRun>, folder: &Path, output: Output) -> Result<Evidence> {
-    let (holding, bar) = (drills::run(desk, gate, Cause::Command, folder), progress::bytes(0, output));
+async fn watched(desk: &Desk, gate: &Gate<BackupRun>, goal: &Goal, output: Output) -> Result<Evidence> {
+    let (holding, bar) = (drills::run(desk, gate, Cause::Command, goal), progress::bytes(0, output));
     tokio::pin!(holding);
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let proof = loop {

@@ -1,6 +1,7 @@
 //! The command line: one thin file per command. Each opens the instance, calls the operation that the
 //! pages call too, and prints the answer; none has rules of its own.
 
+mod access;
 mod audit;
 mod backup;
 mod bring;
@@ -137,7 +138,7 @@ enum Command {
     Man(papers::Man),
     /// Print the completions of a shell.
     Completions(papers::Completions),
-    #[command(name = crate::keeping::backup::restore::CHILD, hide = true)]
+    #[command(name = crate::keeping::backup::child::CHILD, hide = true)]
     RestoreChild,
     #[command(name = upgrade::TRIAL, hide = true)]
     UpgradeTrial,
@@ -160,7 +161,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, output: Output) -> Result<()> {
     if matches!(cli.command, Command::RestoreChild) {
-        return crate::keeping::backup::restore::child(std::io::stdin().lock());
+        return crate::keeping::backup::child::child(std::io::stdin().lock());
     }
     if papers::print(&cli.command, output)? {
         return Ok(());
@@ -197,7 +198,7 @@ async fn inside(command: Command, house: &House, options: &Options, output: Outp
     match command {
         Command::Backup(backup) => backup::back_up(backup, house, output).await,
         Command::Drill(drill) => drill::run(drill, house, output).await,
-        Command::Runbook => runbook::run(house, output).await,
+        Command::Runbook => runbook::run(house, options, output).await,
         Command::Target(target) => target::run(target, house, output).await,
         Command::Log(log) => log::run(log, house, output).await,
         Command::Project(project) => project::run(project, house, output).await,

@@ -1,23 +1,17 @@
 //! `testkeep target`: where backups go, from the machine itself. Secrets come from files, never from arguments.
 
+use super::access::{Access, place_of};
 use super::output::{Output, table};
-use super::unlock;
 use crate::app::House;
 use crate::keeping::backup::Keep;
-use crate::keeping::backup::storage::Place;
 use crate::keeping::backups::{Desk, Standing};
-use crate::keeping::targets::{self, Goal, Secrets, Target as Record, Typed};
+use crate::keeping::targets::{self, Goal, Target as Record, Typed};
 use crate::kernel::access::{BackupRun, BackupView, Gate, Tx};
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::Result;
 use crate::kernel::id::TargetId;
-use crate::kernel::limits;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// What to do with targets.
 #[derive(Subcommand, Debug)]
@@ -49,7 +43,8 @@ pub enum Target {
 #[derive(Args, Debug)]
 #[command(after_help = "Addresses:\n  /mnt/keep\n  sftp://backup@host[:port]/path\n  \
     s3://bucket/prefix?endpoint=https://host&region=name\n  webdav+https://host/path\n  rest+https://host/path\n\n\
-    Secrets are JSON in a file, with any of user, password, private_key, passphrase, authority:\n  \
+    Secrets are JSON in a file, on standard input, or in the environment, with any of user, password, private_key, \
+    passphrase, authority:\n  \
     testkeep target add --name Vault --address s3://keep?region=eu-central-1 --access-file secrets.json")]
 pub struct Add {
     /// What people call it.
@@ -81,9 +76,6 @@ pub struct Change {
     /// Let no backup go there; what is there stays.
     #[arg(long)]
     off: bool,
-    /// The host key of an SFTP server, compared with what its owner says: `ssh-ed25519 AAAA…`.
-    #[arg(long, value_name = "KEY")]
-    host_key: Option<String>,
 }
 
 /// What can be said about any target.
@@ -110,12 +102,8 @@ struct Planned {
     /// The most it is sent, in KiB a second; 0 for no cap.
     #[arg(long, value_name = "KIB")]
     rate: Option<u32>,
-    /// File with its secrets, as JSON.
-    #[arg(long, value_name = "FILE")]
-    access_file: Option<PathBuf>,
-    /// Ask for its secrets at the terminal.
-    #[arg(long, conflicts_with = "access_file")]
-    ask: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 /// Four numbers, apart from each other by commas.
@@ -174,8 +162,12 @@ pub async fn run(command: Target, house: &House, output: Output) -> Result<()> {
         }
         Target::Add(add) => {
             let typed = add.plan.onto(Typed { name: add.name, address: add.address, ..Typed::default() });
-            let (draft, secrets) = (typed.draft(&instance)?, add.plan.secrets()?);
+            let draft = typed.draft(&instance)?;
+            let secrets = add.plan.access.secrets(typed.address.parse().as_ref().map_err(Clone::clone))?;
             let id = gate.write(move |tx| targets::add(tx, &instance, &draft, secrets.as_ref())).await?;
+            if let Some(key) = add.plan.access.host_key().map(str::to_owned) {
+                gate.write(move |tx| targets::trust(tx, id, &key)).await?;
+            }
             show(id, house, output).await
         }
         Target::Show { name } => show(found(&gate, name).await?.id, house, output).await,
@@ -208,13 +200,15 @@ async fn found(gate: &Gate<BackupRun>, name: String) -> Result<Record> {
 }
 
 async fn change(command: Change, house: &House, gate: &Gate<BackupRun>, output: Output) -> Result<()> {
-    let Change { target, name, address, plan, on, off, host_key } = command;
+    let Change { target, name, address, plan, on, off } = command;
     let (record, instance) = (found(gate, target).await?, Arc::clone(&house.instance));
-    let (id, secrets) = (record.id, plan.secrets()?);
+    let id = record.id;
     let mut typed = plan.onto(Typed::of(&record));
     typed.name = name.unwrap_or(typed.name);
     typed.address = address.unwrap_or(typed.address);
     let draft = typed.draft(&instance)?;
+    let secrets = plan.access.secrets(typed.address.parse().as_ref().map_err(Clone::clone))?;
+    let host_key = plan.access.host_key().map(str::to_owned);
     let changed = gate.write(move |tx| {
         let mut changed = targets::change(tx, id, &draft)?;
         if let Some(key) = &host_key {
@@ -242,46 +236,17 @@ async fn show(id: TargetId, house: &House, output: Output) -> Result<()> {
     Ok(())
 }
 
-/// Where `--to` and `--from` lead: an address, a folder relative to where we are, or a target of the instance.
+/// Where `--to`, `--from` and `--target` lead: an address, a folder relative to where we are, or a target of the
+/// instance by its name or address.
 pub(super) async fn goal_of(
     asked: &str,
-    secrets: Option<&Secrets>,
+    access: &Access,
     house: &House,
     gate: &Gate<BackupRun>,
 ) -> Result<Goal> {
-    let (name, instance) = (asked.to_owned(), Arc::clone(&house.instance));
-    let known = gate.read(move |tx| {
-        let place = place_of(&name).ok().map(|place| place.to_string());
-        let all = targets::list(tx)?;
-        let is_it = |target: &&Record| {
-            target.name.eq_ignore_ascii_case(&name) || Some(&target.address) == place.as_ref()
-        };
-        all.iter().find(is_it).map(|target| Goal::even_if_off(tx, &instance, target)).transpose()
-    });
-    match known.await? {
-        Some(goal) => Ok(goal),
-        None => Goal::at(&house.instance, place_of(asked)?, secrets),
-    }
-}
-
-/// An address, or a folder as a shell would read it.
-pub(super) fn place_of(asked: &str) -> Result<Place> {
-    if asked.contains("://") {
-        return asked.parse();
-    }
-    Place::folder(&std::path::absolute(asked).map_err(Error::internal)?)
-}
-
-/// The secrets in a file; none without one.
-pub(super) fn secrets_in(file: Option<&Path>) -> Result<Option<Secrets>> {
-    let Some(file) = file else { return Ok(None) };
-    let unreadable = |cause: std::io::Error| {
-        Error::not_found(format!("The secrets in {} cannot be read: {cause}.", file.display()))
-    };
-    let mut text = Zeroizing::new(String::new());
-    let bound = limits::TARGET_SECRET_BYTES_MAX as u64;
-    File::open(file).map_err(unreadable)?.take(bound).read_to_string(&mut text).map_err(unreadable)?;
-    Secrets::parse(&text).map(Some)
+    let (asked, instance, place) = (asked.to_owned(), Arc::clone(&house.instance), place_of(asked));
+    let secrets = access.all(place.as_ref().map_err(Clone::clone))?;
+    gate.read(move |tx| Goal::named(tx, &instance, &asked, place, Some(&secrets))).await
 }
 
 impl Planned {
@@ -298,17 +263,6 @@ impl Planned {
             rate_kib: self.rate.unwrap_or(typed.rate_kib),
             ..typed
         }
-    }
-
-    fn secrets(&self) -> Result<Option<Secrets>> {
-        if !self.ask {
-            return secrets_in(self.access_file.as_deref());
-        }
-        let asked = |question: &str| unlock::prompt(question).map(|typed| typed.expose().clone());
-        let mut secrets = Secrets::default();
-        secrets.user = asked("User or access key: ")?;
-        secrets.password = asked("Password or secret key: ")?;
-        Ok(Some(secrets))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::backup::manifest::Manifest;
 use super::backup::restore::{self, Found};
-use super::backup::storage::Folder;
+use super::backup::storage::{Reach, Storage};
 use super::backup::{Proof, Receipt, verify};
 use super::backups;
 use super::shipping::replay::{self, Replayed, Shortfall, Until};
@@ -35,8 +35,8 @@ const STAGING: &str = ".testkeep-restore-";
 
 /// What to bring back, and where.
 pub struct Order {
-    /// Folder of the repository.
-    pub from: PathBuf,
+    /// Where the repository is, and what opens the place.
+    pub from: Reach,
     /// The data folder to make.
     pub into: PathBuf,
     /// The file with the everyday key; made unless it is there.
@@ -60,12 +60,12 @@ pub struct Restored {
 }
 
 /// Opens a repository with the kit and shows that its receipts were signed by the instance of the kit.
-pub fn find(from: &Path, kit: &RecoverySecret) -> Result<Found> {
+pub fn find(from: &Reach, kit: &RecoverySecret) -> Result<Found> {
     restore::find(from, &kit.repository_password(), None)
 }
 
 /// Reads the newest backup back, every byte, on a machine that has the kit and no instance.
-pub fn verify(from: &Path, kit: &RecoverySecret) -> Result<Proof> {
+pub fn verify(from: &Reach, kit: &RecoverySecret) -> Result<Proof> {
     let found = find(from, kit)?;
     let mut proof = verify::verify_found(&found)?;
     if let Err(reason) = vouched(&found, &proof.receipt, kit) {
@@ -99,13 +99,14 @@ pub async fn restore(program: &Path, order: &Order, kit: &RecoverySecret) -> Res
     let data = staging.path().join("data");
     let manifest = restore::restore(program, &found.job, receipt, &data)?;
 
-    let log = Folder::new(from);
-    let replayed = until.map(|until| follow_log(&log, receipt, until, *shortfall, &data, kit)).transpose()?;
+    let target = from.open()?;
+    let log = target.storage();
+    let replayed = until.map(|until| follow_log(log, receipt, until, *shortfall, &data, kit)).transpose()?;
 
     let had_key = key_file.exists();
     let finished = async {
         open_from_now_on(&data, key_file, kit)?;
-        let replayed = replayed.map(|replayed| (&log, replayed));
+        let replayed = replayed.map(|replayed| (log, replayed));
         let replayed = prove_by_opening(&data, key_file, &manifest, receipt, replayed).await?;
         let moved = renameat_with(CWD, &data, CWD, into, RenameFlags::NOREPLACE);
         moved.map_err(|cause| match cause {
@@ -129,7 +130,7 @@ pub async fn restore(program: &Path, order: &Order, kit: &RecoverySecret) -> Res
 
 /// Brings what was committed after the backup back, up to the moment.
 fn follow_log(
-    log: &Folder,
+    log: &dyn Storage,
     receipt: &Receipt,
     until: Until,
     shortfall: Shortfall,
@@ -178,7 +179,7 @@ async fn prove_by_opening(
     key_file: &Path,
     manifest: &Manifest,
     receipt: &Receipt,
-    replayed: Option<(&Folder, Replayed)>,
+    replayed: Option<(&dyn Storage, Replayed)>,
 ) -> Result<Option<Replayed>> {
     let (instance, shell) = Instance::open(data, &Unlock::KeyFile(key_file.to_owned()), Clock::System)?;
     let proven = async {
@@ -199,7 +200,7 @@ async fn prove_by_opening(
 async fn pages_and_files_are_whole(
     instance: &Instance,
     shell: &Shell,
-    log: &Folder,
+    log: &dyn Storage,
     mut replayed: Replayed,
 ) -> Result<Replayed> {
     let gate = shell.operator().gate::<InstanceView>(());

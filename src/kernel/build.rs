@@ -4,10 +4,14 @@
 
 use super::error::{Error, Result};
 use super::upgrade::SCHEMA;
+use data_encoding::HEXLOWER;
 use flate2::read::GzDecoder;
 use rusqlite::Connection;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
 use std::io::Read as _;
+use std::sync::OnceLock;
 
 /// The version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -57,6 +61,23 @@ impl Build {
             crypto: said("PRAGMA cipher_provider_version")?,
         })
     }
+}
+
+/// SHA-256 of the executable that runs, also where another lies in its place by now; 64 hex digits. Read once.
+pub fn sha256() -> Result<String> {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    if let Some(known) = DIGEST.get() {
+        return Ok(known.clone());
+    }
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    let mut file = File::open("/proc/self/exe").map_err(Error::internal)?;
+    loop {
+        match file.read(&mut buffer).map_err(Error::internal)? {
+            0 => break,
+            read => hash.update(&buffer[..read]),
+        }
+    }
+    Ok(DIGEST.get_or_init(|| HEXLOWER.encode(&hash.finalize())).clone())
 }
 
 /// Every part of the program with version, licence and digest, as CycloneDX 1.6 in JSON.

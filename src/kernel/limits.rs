@@ -135,13 +135,15 @@ pub const BACKUP_KEYRING_BYTES_MAX: u64 = 1 << 20;
 /// The largest manifest that a restore reads into memory; a million blobs need about 160 MB.
 pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 512 << 20;
 /// The largest order that a restoring process reads from its parent.
-pub const RESTORE_ORDER_BYTES_MAX: u64 = 64 << 10;
+pub const RESTORE_ORDER_BYTES_MAX: u64 = 256 << 10;
 /// The longest address of a backup target, in characters.
 pub const TARGET_ADDRESS_CHARS_MAX: usize = 2_000;
 /// How long a connection to a backup target may take to come about, handshake and sign-in included.
 pub const TARGET_CONNECT_WAIT: Duration = Duration::from_secs(15);
 /// How long a backup target may neither take nor give a byte.
 pub const TARGET_SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long a page waits for a backup target to answer.
+pub const TARGET_PAGE_WAIT: Duration = Duration::from_secs(5);
 /// How long one object may take in all, pauses and attempts included.
 pub const TARGET_CALL_MAX: Duration = Duration::from_secs(2 * 3_600);
 /// Attempts at one object before a failure that may pass counts.

@@ -262,6 +262,11 @@ impl Engine {
         Ok(repo)
     }
 
+    /// The master key of the repository, for a child that reads from it.
+    pub fn master(&self) -> Result<Secret<Vec<u8>>> {
+        sealed(&self.open_ours(&Arc::default())?.key())
+    }
+
     /// Refuses the repository of another instance.
     fn recognise(&self) -> Result<()> {
         match Mark::read(&self.target)? {

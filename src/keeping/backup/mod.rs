@@ -2,11 +2,12 @@
 //!
 //! `kernel` holds the database file still, `source` feeds it to the engine in slices, `target`
 //! stores objects, `engine` turns a run into a signed receipt or an error, `verify` reads back what
-//! a receipt promised, `restore` brings a snapshot back through a child process, `scratch` opens what came
+//! a receipt promised, `restore` brings a snapshot back through a process of its own (`child`), `scratch` opens what came
 //! back beside the instance, `prove` shows that it is what was backed up.
 //! A snapshot without a receipt is not a backup.
 //! This module knows no schedule and no settings. It blocks: call it from a thread of its own.
 
+pub mod child;
 pub mod engine;
 pub mod fetch;
 pub mod files;

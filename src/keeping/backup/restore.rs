@@ -4,10 +4,11 @@
 //! child into a staging folder, compare with the signed receipt and the manifest, sync, rename.
 //! Nothing appears at the destination unless every byte is right.
 
+use super::child::{self, Brake};
 use super::engine::{Mark, open};
-use super::manifest::{Entry, Manifest, ROOT, sha256, sha256_file};
+use super::manifest::{Entry, Manifest, sha256, sha256_file};
 use super::receipt::{Chain, Receipt};
-use super::storage::sync_dir;
+use super::storage::{Place, Reach, sync_dir};
 use super::target::Target;
 use super::{Say, reported, sealed};
 use crate::kernel::error::{Error, Result};
@@ -16,82 +17,27 @@ use crate::kernel::limits;
 use crate::kernel::secret::Secret;
 use data_encoding::HEXLOWER;
 use ed25519_dalek::VerifyingKey;
-use rustic_core::repofile::MasterKey;
-use rustic_core::{
-    Credentials, LocalDestination, LsOptions, OpenStatus, Repository, RepositoryBackends, RestoreOptions,
-};
-use serde::{Deserialize, Serialize};
+use rustic_core::{Credentials, OpenStatus, Repository, RepositoryBackends};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use zeroize::Zeroizing;
+use std::sync::Arc;
 
-/// Hidden verb of our executable that runs [`child`].
-pub const CHILD: &str = "restore-child";
 /// Prefix of the staging folders, which lie beside the destination.
 const STAGING: &str = ".testkeep-restore-";
-
-/// Stops a restore from outside: by its child process, and between two of its steps.
-#[derive(Debug, Default)]
-pub struct Brake {
-    is_pulled: AtomicBool,
-    child: Mutex<Option<Child>>,
-}
-
-impl Brake {
-    /// Stops what goes on under this brake; it ends with an error and leaves nothing behind.
-    pub fn pull(&self) {
-        self.is_pulled.store(true, Relaxed);
-        if let Some(child) = &mut *self.child.lock().expect("nobody panics while holding it") {
-            // One that has ended by itself is as good.
-            let _ = child.kill();
-        }
-    }
-
-    /// Whether somebody pulled it.
-    pub fn is_pulled(&self) -> bool {
-        self.is_pulled.load(Relaxed)
-    }
-
-    /// An error once somebody has pulled it.
-    pub fn go_on(&self) -> Result<()> {
-        if self.is_pulled() {
-            return Err(Error::conflict("This was stopped.").hint("Nothing of it was kept."));
-        }
-        Ok(())
-    }
-
-    /// Waits for the child; answers what it said last and how it ended.
-    fn watch(&self, child: Child, mut stderr: impl Read) -> Result<(String, ExitStatus)> {
-        *self.child.lock().expect("nobody panics while holding it") = Some(child);
-        if self.is_pulled() {
-            self.pull();
-        }
-        let mut said = Vec::new();
-        // Its end closes the pipe. The lock is free meanwhile, so that the brake works.
-        let read = stderr.read_to_end(&mut said);
-        let child = self.child.lock().expect("nobody panics while holding it").take();
-        let status = child.expect("nobody else takes it").wait().map_err(Error::internal)?;
-        read.map_err(Error::internal)?;
-        Ok((String::from_utf8_lossy(&said).chars().take(500).collect(), status))
-    }
-}
 
 /// A repository and the key that opens it.
 #[derive(Clone)]
 pub struct Job {
-    /// Folder of the repository.
-    pub folder: PathBuf,
+    /// Where the repository is, and what opens the place.
+    pub reach: Reach,
     /// Its master key, as the key ring keeps it.
     pub master: Secret<Vec<u8>>,
 }
 
-/// What somebody finds who has the folder and the password of the recovery kit, and nothing else.
+/// What somebody finds who has the place and the password of the recovery kit, and nothing else.
 pub struct Found {
     /// The instance whose backups these are.
     pub instance: String,
@@ -109,7 +55,7 @@ impl Found {
     pub fn newest(&self) -> Result<&Receipt> {
         self.receipts.last().ok_or_else(|| {
             Error::not_found("There is no backup: the target holds no receipt.")
-                .hint("Name the folder of another copy of the repository, if there is one.")
+                .hint("Name another place with a copy of the repository, if there is one.")
         })
     }
 
@@ -121,31 +67,28 @@ impl Found {
         })
     }
 
-    pub(super) fn open(&self) -> Result<Repository<OpenStatus>> {
-        let backends = RepositoryBackends::new(Arc::new(Target::folder(&self.job.folder)), None);
+    /// The repository at this target, opened with the key that was found.
+    pub(super) fn open(&self, target: &Target) -> Result<Repository<OpenStatus>> {
+        let backends = RepositoryBackends::new(Arc::new(target.clone()), None);
         let master = serde_json::from_slice(self.job.master.expose()).map_err(Error::internal)?;
         open(&backends, &Credentials::Masterkey(master)).map_err(reported)
     }
 }
 
-/// What the child needs. It comes over its standard input: arguments show in process lists.
-#[derive(Serialize, Deserialize)]
-struct Order {
-    folder: PathBuf,
-    master: MasterKey,
-    snapshot: String,
-    staging: PathBuf,
-}
-
-/// Opens the repository in `folder` on a machine that knows nothing of the instance.
+/// Opens the repository at a place on a machine that knows nothing of the instance.
 ///
 /// Without `public_key` the receipts are held against the key that lies beside them: that finds damage,
 /// and not somebody who exchanged both. `keeping::recovery` asks the key ring, which finds that too.
-pub fn find(folder: &Path, password: &Secret<String>, public_key: Option<&VerifyingKey>) -> Result<Found> {
-    let target = Target::folder(folder);
+pub fn find(reach: &Reach, password: &Secret<String>, public_key: Option<&VerifyingKey>) -> Result<Found> {
+    let (target, place) = (reach.open()?, &reach.place);
     let mark = Mark::read(&target)?.ok_or_else(|| {
-        Error::not_found(format!("{} holds no backups of Testkeep.", folder.display()))
-            .hint("Name the folder that has `testkeep.json` in it, and see that its disk is mounted.")
+        let hint = match place {
+            Place::Folder(_) => {
+                "Name the folder that has `testkeep.json` in it, and see that its disk is mounted."
+            }
+            _ => "See that the address is that of the target, its path included: `testkeep.json` lies there.",
+        };
+        Error::not_found(format!("{place} holds no backups of Testkeep.")).hint(hint)
     })?;
     let unreadable = || Error::invalid("The public key in `testkeep.json` cannot be read.");
     let bytes = HEXLOWER.decode(mark.public_key.as_bytes()).say(unreadable)?;
@@ -157,32 +100,13 @@ pub fn find(folder: &Path, password: &Secret<String>, public_key: Option<&Verify
         if !cause.is_incorrect_password() {
             return reported(cause);
         }
-        Error::unauthenticated(format!("This recovery kit does not open {}.", folder.display())).hint(
-            format!(
-                "The backups there are of the instance with the number {}; the number stands on its kit.",
-                mark.instance
-            ),
-        )
+        Error::unauthenticated(format!("This recovery kit does not open {place}.")).hint(format!(
+            "The backups there are of the instance with the number {}; the number stands on its kit.",
+            mark.instance
+        ))
     })?;
-    let job = Job { folder: folder.to_owned(), master: sealed(&repo.key())? };
+    let job = Job { reach: reach.clone(), master: sealed(&repo.key())? };
     Ok(Found { instance: mark.instance, public_key, receipts: chain.receipts, job })
-}
-
-/// Body of the child process. A panic in here is expected, and ends as exit code 101.
-pub fn child(input: impl Read) -> Result<()> {
-    let order: Order = serde_json::from_reader(input.take(limits::RESTORE_ORDER_BYTES_MAX))
-        .say(|| Error::invalid("This command is for Testkeep itself: it restores what its parent orders."))?;
-    let backends = RepositoryBackends::new(Arc::new(Target::folder(&order.folder)), None);
-    let repo = open(&backends, &Credentials::Masterkey(order.master)).and_then(|repo| repo.to_indexed());
-    let repo = repo.map_err(reported)?;
-    let path = format!("{}:{ROOT}", order.snapshot);
-    let node = repo.node_from_snapshot_path(&path, |_| true).map_err(reported)?;
-    let staging = order.staging.to_str().ok_or_else(|| Error::invalid("The staging folder is not UTF-8."))?;
-    let destination = LocalDestination::new(staging, true, false).map_err(reported)?;
-    let options = RestoreOptions::default().no_ownership(true);
-    let found = repo.ls(&node, &LsOptions::default()).map_err(reported)?;
-    let plan = repo.prepare_restore(&options, found.clone(), &destination, false).map_err(reported)?;
-    repo.restore(plan, &options, found, &destination).map_err(reported)
 }
 
 /// Restores the backup of `receipt` to `destination`: `testkeep.db`, `blobs/` and `keyring.json`.
@@ -214,7 +138,7 @@ pub fn restore_with(
     // Beside the destination, because a rename is only atomic within one file system. Removed when
     // dropped, so a failed restore leaves nothing.
     let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(parent).say(unusable)?;
-    run_child(program, job, receipt, staging.path(), brake)?;
+    child::run(program, job, receipt, staging.path(), brake)?;
     let manifest = checked_manifest(staging.path(), receipt)?;
     brake.go_on()?;
     assemble(staging.path(), &manifest, brake)?;
@@ -226,30 +150,6 @@ pub fn restore_with(
     let _ = staging.keep();
     sync_dir(parent).say(unusable)?;
     Ok(manifest)
-}
-
-fn run_child(program: &Path, job: &Job, receipt: &Receipt, staging: &Path, brake: &Brake) -> Result<()> {
-    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::internal);
-    let order = Order {
-        folder: absolute(&job.folder)?,
-        master: serde_json::from_slice(job.master.expose()).map_err(Error::internal)?,
-        snapshot: receipt.snapshot.clone(),
-        staging: absolute(staging)?,
-    };
-    let order = Zeroizing::new(serde_json::to_vec(&order).map_err(Error::internal)?);
-    let mut command = Command::new(program);
-    command.arg(CHILD).env_clear().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(Error::internal)?;
-    let told = child.stdin.take().expect("its input is piped").write_all(&order);
-    let stderr = child.stderr.take().expect("its errors are piped");
-    let (said, status) = brake.watch(child, stderr)?;
-    brake.go_on()?;
-    if told.is_err() || !status.success() {
-        return Err(Error::invalid("The backup could not be read back, so nothing was restored.")
-            .hint("Run `testkeep verify` to see what is damaged; an older backup may be whole.")
-            .because(format!("the restoring process ended with {status}: {said}")));
-    }
-    Ok(())
 }
 
 fn checked_manifest(staging: &Path, receipt: &Receipt) -> Result<Manifest> {

@@ -3,9 +3,10 @@
 //! It is as encrypted as the instance itself. Drills prove one, restores take rows and files out of one, and the
 //! whole instance may become one. One at a time: the bench belongs to whoever began.
 
+use super::child::Brake;
 use super::manifest::Manifest;
 use super::receipt::Receipt;
-use super::restore::{self, Brake, Job};
+use super::restore::{self, Job};
 use crate::kernel::access::Shell;
 use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};

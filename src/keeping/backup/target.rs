@@ -8,13 +8,16 @@ use crate::kernel::error::{Error, Result};
 use bytes::Bytes;
 use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+const HELD: &str = "nobody panics while holding it";
 
 /// Storage of one repository. Cheap to clone.
 #[derive(Clone)]
 pub struct Target {
     storage: Arc<dyn Storage>,
     ledger: Arc<Ledger>,
+    failure: Arc<Mutex<Option<Error>>>,
 }
 
 impl Target {
@@ -25,7 +28,7 @@ impl Target {
 
     /// Any other storage.
     pub fn of(storage: impl Storage) -> Target {
-        Target { storage: Arc::new(storage), ledger: Arc::default() }
+        Target { storage: Arc::new(storage), ledger: Arc::default(), failure: Arc::default() }
     }
 
     /// The objects themselves, for what lies beside the repository.
@@ -36,11 +39,19 @@ impl Target {
     /// The same storage, refusing every call once this ledger is cancelled.
     pub fn with_ledger(&self, ledger: &Arc<Ledger>) -> Target {
         let storage = self.storage.with_ledger(ledger).unwrap_or_else(|| Arc::clone(&self.storage));
-        Target { storage, ledger: Arc::clone(ledger) }
+        Target { storage, ledger: Arc::clone(ledger), failure: Arc::clone(&self.failure) }
+    }
+
+    /// The first thing that the storage could not do for the engine, which keeps it to itself when it panics.
+    pub fn failure(&self) -> Option<Error> {
+        self.failure.lock().expect(HELD).clone()
     }
 
     fn guarded<T>(&self, act: impl FnOnce(&dyn Storage) -> Result<T>) -> RusticResult<T> {
         let done = self.ledger.go_on().and_then(|()| act(&*self.storage));
+        let done = done.inspect_err(|error| {
+            self.failure.lock().expect(HELD).get_or_insert_with(|| error.clone());
+        });
         done.map_err(|error| RusticError::with_source(ErrorKind::Backend, "The backup target failed.", error))
     }
 }

@@ -8,7 +8,7 @@ use super::reader::Ledger;
 use super::receipt::Receipt;
 use super::restore::Found;
 use super::{caught, reported};
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::limits;
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{CheckOptions, IndexedFull, LsOptions, OpenStatus, Repository};
@@ -96,24 +96,32 @@ impl Engine {
 
 /// The same for a repository that was found on a machine without the instance. Takes no turn: no
 /// server of this machine works on it.
+///
+/// Errors: what keeps the target from being read at all, which says nothing about the backups there.
 pub fn verify_found(found: &Found) -> Result<Proof> {
-    let receipt = found.newest()?.clone();
-    let findings = found.open().and_then(|repo| check(&repo)).unwrap_or_else(|error| Findings::of(&error));
-    let manifest = caught(|| read_back(&found.open()?.to_indexed().map_err(reported)?, &receipt));
+    let (receipt, target) = (found.newest()?.clone(), found.job.reach.open()?);
+    let checked = found.open(&target).and_then(|repo| check(&repo));
+    let manifest = caught(|| read_back(&found.open(&target)?.to_indexed().map_err(reported)?, &receipt));
+    if let Some(failure) = target.failure().filter(|failure| failure.kind() == Kind::Busy) {
+        return Err(failure);
+    }
+    let findings = checked.unwrap_or_else(|error| Findings::of(&error));
     Ok(proof(receipt, found.receipts.len(), manifest, findings))
 }
 
 /// The wrapped keys in a backup, as the manifest says they are.
 pub fn keyring_in(found: &Found, receipt: &Receipt) -> Result<Vec<u8>> {
-    caught(|| {
-        let repo = found.open()?.to_indexed().map_err(reported)?;
+    let target = found.job.reach.open()?;
+    let read = caught(|| {
+        let repo = found.open(&target)?.to_indexed().map_err(reported)?;
         let manifest = read_back(&repo, receipt)?;
         let bytes = dumped(&repo, &snapshot_of(&repo, receipt)?, &manifest.keyring.path)?;
         if sha256(&bytes) != manifest.keyring.sha256 {
             return Err(Error::invalid("The key ring in the backup came back changed."));
         }
         Ok(bytes)
-    })
+    });
+    read.map_err(|reason| target.failure().filter(|failure| failure.kind() == Kind::Busy).unwrap_or(reason))
 }
 
 /// Reads every pack and compares every hash.

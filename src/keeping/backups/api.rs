@@ -61,7 +61,7 @@ async fn stop(gate: Gate<BackupRun>, desk: Data<Desk>, Body(body): Body) -> Resu
 }
 
 /// What is said where no target is set up.
-pub fn no_folder() -> Error {
+pub fn no_target() -> Error {
     Error::conflict("No target is set up for backups.").hint("Add one on the page of backups.")
 }
 

@@ -3,7 +3,7 @@
 use super::desk::{Desk, Turn, engine};
 use super::work::blocking;
 use crate::keeping::backup::engine::{self, take_turn};
-use crate::keeping::targets::{self, Goal};
+use crate::keeping::targets::{self, Goal, Target};
 use crate::kernel::access::{BackupView, Gate};
 use crate::kernel::blobs::{BlobName, Verdict};
 use crate::kernel::durable::trouble;
@@ -36,8 +36,13 @@ impl Desk {
     ) -> Result<BroughtBack> {
         let own = Arc::clone(&self.instance);
         let goals = gate.read(move |tx| {
-            let all = targets::list(tx)?;
-            all.iter().map(|target| Goal::even_if_off(tx, &own, target)).collect::<Result<Vec<_>>>()
+            // One whose secrets are missing has nothing to give; another may.
+            let goal = |target: &Target| {
+                Goal::even_if_off(tx, &own, target)
+                    .inspect_err(|reason| tracing::warn!(?reason, "a target of backups cannot be opened"))
+                    .ok()
+            };
+            Ok(targets::list(tx)?.iter().filter_map(goal).collect::<Vec<_>>())
         });
         let (goals, instance) = (goals.await?, Arc::clone(&self.instance));
         blocking(move || {

@@ -19,13 +19,13 @@ mod targets_pages;
 mod watch;
 mod work;
 
-pub use api::{Api, no_folder};
+pub use api::{Api, no_target};
 pub use copies::Copies;
 pub use desk::{Desk, Made, Progress, Step};
 pub use fetch::{BroughtBack, Pause};
 pub use health::{Health, Standing};
 pub use probe::{Probe, is_off_machine};
-pub use reading::{Plan, SCRATCH};
+pub use reading::{Chosen, SCRATCH, at, chosen, goal_at, is_any_at};
 pub use schedule::{BACKUP, LOOK, PRUNE};
 pub use sql::Sums;
 pub use targets_api::Api as TargetsApi;

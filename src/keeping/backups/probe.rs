@@ -110,10 +110,7 @@ pub(super) fn reach(goal: &Goal) -> Result<()> {
 }
 
 fn probe(goal: &Goal) -> Result<Probe> {
-    if let Some(key) = goal.unconfirmed_key()? {
-        return Err(Error::conflict(format!("The server shows the key {} ({}).", key.fingerprint, key.line))
-            .hint("Compare it with what the owner of the server says, then confirm it: nothing secret was sent."));
-    }
+    goal.refuse_unconfirmed()?;
     let opened = goal.open()?;
     let storage = opened.storage();
     if storage.stat("config")?.is_none() {

@@ -2,17 +2,19 @@
 
 use super::desk::{Desk, engine};
 use super::work::blocking;
+use super::{no_target, sql};
 use crate::keeping::backup::manifest::Manifest;
-use crate::keeping::backup::restore::{self, Job};
+use crate::keeping::backup::restore::Job;
 use crate::keeping::backup::scratch::{self, Errand, Task};
 use crate::keeping::backup::storage::Place;
 use crate::keeping::backup::{Engine, Receipt, Scratch};
 use crate::keeping::targets::{self, Goal};
 use crate::kernel::access::{BackupRun, Gate, Tx};
 use crate::kernel::error::{Error, Result};
+use crate::kernel::id::TargetId;
+use crate::kernel::instance::Instance;
 use crate::kernel::layout;
 use crate::kernel::settings::Setting;
-use ed25519_dalek::SigningKey;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,130 +30,165 @@ pub const SCRATCH: Setting = Setting {
     },
 };
 
-/// The folder that drills bring backups back from: the first target that is one and is on.
+/// A backup to be brought back: where it is, and its number. The newest that was read back unless somebody chose.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    /// Its path; empty while there is none.
-    pub folder: PathBuf,
-    /// When backups go there, as a cron expression.
-    pub schedule: String,
+pub struct Chosen {
+    /// The target.
+    pub goal: Goal,
+    /// Number of the backup; the newest there without one.
+    pub number: Option<u64>,
 }
 
-impl Plan {
-    /// The folder at this moment.
-    pub fn get(tx: impl Tx) -> Result<Plan> {
-        for target in targets::list(tx)?.into_iter().filter(|target| target.is_enabled) {
-            let place: Option<Place> = target.address.parse().ok();
-            if let Some(folder) = place.as_ref().and_then(Place::as_folder) {
-                return Ok(Plan { folder: folder.to_owned(), schedule: target.schedule });
+/// The backup of this number at this target; without a target, at the one with the newest that was read back.
+///
+/// Errors: `Conflict` if there is no target at all.
+pub fn chosen(
+    tx: impl Tx,
+    instance: &Instance,
+    target: Option<TargetId>,
+    number: Option<u64>,
+) -> Result<Chosen> {
+    let target = match target {
+        Some(id) => targets::get(tx, id)?,
+        None => {
+            let newest = sql::newest_verified(tx)?.map(|backup| backup.target);
+            let mut all = targets::list(tx)?;
+            // Without any record, as after a restore: one that is on, or any.
+            let at = all.iter().position(|target| Some(&target.address) == newest.as_ref());
+            let at = at.or_else(|| all.iter().position(|target| target.is_enabled));
+            match at {
+                Some(at) => all.swap_remove(at),
+                None => all.into_iter().next().ok_or_else(no_target)?,
             }
         }
-        Ok(Plan { folder: PathBuf::new(), schedule: String::new() })
-    }
+    };
+    at(tx, Goal::even_if_off(tx, instance, &target)?, number)
+}
 
-    /// Whether there is one.
-    pub fn has_folder(&self) -> bool {
-        !self.folder.as_os_str().is_empty()
-    }
+/// The backup of this number there, or the newest that was read back.
+pub fn at(tx: impl Tx, goal: Goal, number: Option<u64>) -> Result<Chosen> {
+    let proven = sql::newest_verified_at(tx, &goal.place.to_string())?;
+    let number = number.or_else(|| proven.and_then(|receipt| u64::try_from(receipt).ok()));
+    Ok(Chosen { goal, number })
+}
+
+/// The target at an address that a record names, or the place alone where it needs no secret.
+pub fn goal_at(tx: impl Tx, instance: &Instance, address: &str) -> Result<Goal> {
+    Goal::named(tx, instance, "", address.parse(), None)
+}
+
+/// Whether a good backup was ever made to this address.
+pub fn is_any_at(tx: impl Tx, address: &str) -> Result<bool> {
+    sql::is_any_good_at(tx, address)
 }
 
 impl Desk {
-    /// The target at a folder, or the folder alone where it is none.
-    pub async fn goal_at(&self, gate: &Gate<BackupRun>, folder: &Path) -> Result<Goal> {
-        let (place, instance) = (Place::folder(folder)?, Arc::clone(&self.instance));
+    /// Where the present may be backed up before another state takes its place: the same target if backups may go
+    /// there, else the first that they may go to.
+    pub async fn goal_for_present(&self, gate: &Gate<BackupRun>, first: &Goal) -> Result<Goal> {
+        let (instance, first) = (Arc::clone(&self.instance), first.clone());
         gate.read(move |tx| {
-            let address = place.to_string();
-            match targets::list(tx)?.iter().find(|target| target.address == address) {
-                Some(target) => Goal::even_if_off(tx, &instance, target),
-                None => Goal::at(&instance, place, None),
-            }
+            let all = targets::list(tx)?;
+            let Some(own) = all.iter().find(|target| Some(target.id) == first.id) else { return Ok(first) };
+            let refused = match Goal::of(tx, &instance, own) {
+                Ok(goal) => return Ok(goal),
+                Err(refused) => refused,
+            };
+            all.iter().find_map(|target| Goal::of(tx, &instance, target).ok()).ok_or(refused)
         })
         .await
     }
 
-    /// The engine at a folder.
-    fn engine(&self, folder: &Path) -> Result<Engine> {
-        engine(&self.instance, &Goal::at(&self.instance, Place::folder(folder)?, None)?)
-    }
-
     /// The backups of a target that its chain of receipts proves, oldest first. Those past their retention are
     /// among them: they have a receipt and no data any more.
-    pub async fn receipts(&self, folder: &Path) -> Result<Vec<Receipt>> {
-        let engine = self.engine(folder)?;
-        blocking(move || engine.chain().map(|chain| chain.receipts)).await
+    async fn receipts(&self, goal: &Goal) -> Result<Vec<Receipt>> {
+        self.with_engine(goal, |engine| engine.chain().map(|chain| chain.receipts)).await
     }
 
     /// Backups of a target that can be brought back, oldest first.
-    pub async fn restorable(&self, folder: &Path) -> Result<Vec<Receipt>> {
-        let engine = self.engine(folder)?;
-        let listed = blocking(move || engine.list()).await?;
+    pub async fn restorable(&self, goal: &Goal) -> Result<Vec<Receipt>> {
+        let listed = self.with_engine(goal, |engine| engine.list()).await?;
         let mut receipts: Vec<Receipt> = listed.into_iter().filter_map(|listed| listed.receipt).collect();
         receipts.sort_by_key(|receipt| receipt.number);
         Ok(receipts)
     }
 
     /// The newest backup that was ever made into a target, or the one of this number.
-    pub async fn receipt(&self, folder: &Path, number: Option<u64>) -> Result<Receipt> {
-        let mut receipts = self.receipts(folder).await?;
+    pub async fn receipt(&self, goal: &Goal, number: Option<u64>) -> Result<Receipt> {
+        let mut receipts = self.receipts(goal).await?;
         let newest = receipts.last().map_or(0, |receipt| receipt.number);
         let wanted = number.unwrap_or(newest);
         let found = receipts.iter().position(|receipt| receipt.number == wanted);
         match found {
             Some(at) => Ok(receipts.swap_remove(at)),
-            None if newest == 0 => {
-                Err(Error::not_found(format!("There is no backup in {}.", folder.display()))
-                    .hint("Make one, or name another target."))
-            }
-            None => Err(Error::not_found(format!("There is no backup {wanted}; the newest is {newest}."))),
+            None if newest == 0 => Err(Error::not_found(format!("There is no backup in {}.", goal.place))
+                .hint("Make one, or name another target.")),
+            None => Err(Error::not_found(format!(
+                "There is no backup {wanted} in {}; the newest is {newest}.",
+                goal.place
+            ))),
         }
     }
 
-    /// The backup of this number, and what its manifest says.
-    pub async fn manifest(&self, folder: &Path, number: u64) -> Result<(Receipt, Manifest)> {
-        let (receipt, engine) = (self.receipt(folder, Some(number)).await?, self.engine(folder)?);
-        blocking(move || Ok((receipt.clone(), engine.manifest(&receipt)?))).await
+    /// The backup of this number, or the newest one, and what its manifest says.
+    pub async fn manifest(&self, chosen: &Chosen) -> Result<(Receipt, Manifest)> {
+        let receipt = self.receipt(&chosen.goal, chosen.number).await?;
+        self.with_engine(&chosen.goal, move |engine| Ok((receipt.clone(), engine.manifest(&receipt)?))).await
     }
 
     /// Brings a backup back beside the instance, or takes the copy that was kept of it.
-    pub async fn scratch(
-        &self,
-        folder: &Path,
-        number: Option<u64>,
-        task: &Arc<Task>,
-    ) -> Result<Arc<Scratch>> {
+    pub async fn scratch(&self, chosen: &Chosen, task: &Arc<Task>) -> Result<Arc<Scratch>> {
         task.stage("Finding the backup", 0);
-        let receipt = self.receipt(folder, number).await?;
-        let target = folder.display().to_string();
-        if let Some(kept) = self.bench.kept(&target, receipt.number) {
+        let receipt = self.receipt(&chosen.goal, chosen.number).await?;
+        if let Some(kept) = self.bench.kept(&chosen.goal.place.to_string(), receipt.number) {
             return Ok(kept);
         }
         self.bench.clear();
         let place = self.scratch_place().await?;
-        self.brought(folder, receipt, place, task).await
+        self.brought(&chosen.goal, receipt, place, task).await
     }
 
     /// The same within the data folder, whatever place was chosen: from there it can take the place of the present.
-    pub async fn scratch_within(&self, folder: &Path, number: u64, task: &Arc<Task>) -> Result<Arc<Scratch>> {
-        let receipt = self.receipt(folder, Some(number)).await?;
-        self.brought(folder, receipt, layout::scratch(&self.instance.data), task).await
+    pub async fn scratch_within(
+        &self,
+        goal: &Goal,
+        receipt: Receipt,
+        task: &Arc<Task>,
+    ) -> Result<Arc<Scratch>> {
+        self.brought(goal, receipt, layout::scratch(&self.instance.data), task).await
     }
 
     async fn brought(
         &self,
-        folder: &Path,
+        goal: &Goal,
         receipt: Receipt,
         place: PathBuf,
         task: &Arc<Task>,
     ) -> Result<Arc<Scratch>> {
-        let errand = Errand {
-            job: self.reading_job(folder)?,
-            receipt,
-            target: folder.display().to_string(),
-            keyring: self.instance.keyring()?.copy(),
-            place,
-        };
+        let (reach, target) = (goal.reach(), goal.place.to_string());
+        let keyring = self.instance.keyring()?.copy();
         let (program, task) = (std::env::current_exe().map_err(Error::internal)?, Arc::clone(task));
-        blocking(move || Scratch::open(&program, errand, &task)).await.map(Arc::new)
+        self.with_engine(goal, move |engine| {
+            let job = Job { reach, master: engine.master()? };
+            Scratch::open(&program, Errand { job, receipt, target, keyring, place }, &task)
+        })
+        .await
+        .map(Arc::new)
+    }
+
+    /// Works with the engine at a target, on a thread that may block.
+    async fn with_engine<T: Send + 'static>(
+        &self,
+        goal: &Goal,
+        work: impl FnOnce(&Engine) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (instance, goal) = (Arc::clone(&self.instance), goal.clone());
+        blocking(move || {
+            // Without its key a server is not asked for anything: what is sent to it is secret.
+            goal.refuse_unconfirmed()?;
+            work(&engine(&instance, &goal)?)
+        })
+        .await
     }
 
     /// Wipes what processes left behind that are gone.
@@ -164,13 +201,6 @@ impl Desk {
         let gate = self.instance.door.job(&super::schedule::MAKER).gate::<BackupRun>(());
         let chosen = gate.read(|tx| SCRATCH.get(tx)).await?;
         Ok(if chosen.is_empty() { layout::scratch(&self.instance.data) } else { chosen.into() })
-    }
-
-    fn reading_job(&self, folder: &Path) -> Result<Job> {
-        let keyring = self.instance.keyring()?;
-        // By password: each repository has a master key of its own, and the key ring knows one of them.
-        let public_key = SigningKey::from_bytes(keyring.backup_signing().expose()).verifying_key();
-        restore::find(folder, &keyring.backup_password(), Some(&public_key)).map(|found| found.job)
     }
 
     /// Where work goes on when whoever asked for it has left.

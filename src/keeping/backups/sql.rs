@@ -62,6 +62,41 @@ pub(super) fn newest_good(tx: impl Tx) -> Result<Option<Backup>> {
     tx.row(&format!("SELECT {COLUMNS} FROM backups WHERE state = 'good' ORDER BY id DESC LIMIT 1"), [])
 }
 
+/// The newest one that was read back and still is at a target that is on. Found by its address: it may have been
+/// made there before that was a target.
+pub(super) fn newest_verified(tx: impl Tx) -> Result<Option<Backup>> {
+    tx.row(
+        &format!(
+            "SELECT {COLUMNS} FROM backups
+              WHERE state = 'good' AND verified_at IS NOT NULL AND gone_at IS NULL
+                    AND target IN (SELECT address FROM targets WHERE removed_at IS NULL AND is_enabled = 1)
+              ORDER BY id DESC LIMIT 1"
+        ),
+        [],
+    )
+}
+
+/// The receipt of the newest one at this address that was read back and is still there.
+pub(super) fn newest_verified_at(tx: impl Tx, address: &str) -> Result<Option<i64>> {
+    let row: Option<Received> = tx.row(
+        "SELECT receipt FROM backups
+          WHERE target = :address AND state = 'good' AND verified_at IS NOT NULL AND gone_at IS NULL
+                AND receipt IS NOT NULL
+          ORDER BY id DESC LIMIT 1",
+        named_params! { ":address": address },
+    )?;
+    Ok(row.map(|row| row.0))
+}
+
+/// Whether a good backup was ever made to this address.
+pub(super) fn is_any_good_at(tx: impl Tx, address: &str) -> Result<bool> {
+    let row: Option<Numbered> = tx.row(
+        "SELECT id FROM backups WHERE target = :address AND state = 'good' LIMIT 1",
+        named_params! { ":address": address },
+    )?;
+    Ok(row.is_some())
+}
+
 pub(super) fn insert(
     tx: Write<'_, BackupRun>,
     cause: &str,
@@ -176,6 +211,14 @@ struct Placed(String);
 impl FromRow for Placed {
     fn from_row(row: &Row<'_>) -> sql::Result<Placed> {
         row.get("target").map(Placed)
+    }
+}
+
+struct Received(i64);
+
+impl FromRow for Received {
+    fn from_row(row: &Row<'_>) -> sql::Result<Received> {
+        row.get("receipt").map(Received)
     }
 }
 

@@ -1,16 +1,17 @@
 //! Drills over JSON.
 
-use super::{Drill, Goals};
-use crate::keeping::backups::{Cause, Desk, Plan, no_folder};
+use super::{Drill, Goals, Proven};
+use crate::keeping::backups::{Cause, Desk};
 use crate::kernel::access::{BackupRun, BackupView, Gate, Read};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::id::DrillId;
-use crate::web::respond::{Accepted, Json, Path};
+use crate::kernel::id::{DrillId, TargetId};
+use crate::web::respond::{Accepted, Body, Json, Path, parsed};
 use crate::web::routes::{Route, get, post};
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::Data;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use utoipa::{OpenApi, ToSchema};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -32,21 +33,28 @@ async fn index(gate: Gate<BackupView>) -> Result<Json<DrillsWire>> {
     let read = gate.read(|tx: Read<'_, BackupView>| {
         let Goals { schedule, rpo_minutes, rto_minutes, .. } = Goals::get(tx)?;
         let drills = super::list(tx)?.into_iter().map(DrillWire::from).collect();
-        Ok(DrillsWire { schedule, rpo_minutes, rto_minutes, drills })
+        let targets = super::proofs(tx)?.into_iter().map(ProvenWire::from).collect();
+        Ok(DrillsWire { schedule, rpo_minutes, rto_minutes, targets, drills })
     });
     Ok(Json(read.await?))
 }
 
-/// Begins a drill with the newest backup and answers at once; the list tells how it went.
-#[utoipa::path(post, path = "/api/v1/drills", tag = "backups",
+/// Begins a drill with the newest backup of a target and answers at once; the list tells how it went. Without a body
+/// the target whose turn it is.
+#[utoipa::path(post, path = "/api/v1/drills", tag = "backups", request_body = Option<HoldWire>,
     responses((status = 202, body = StartedDrillWire, description = "It is being held."),
+              (status = 404, description = "There is no such target."),
               (status = 409, description = "There is no target, or something is brought back already.")))]
-async fn start(gate: Gate<BackupRun>, desk: Data<Desk>) -> Result<Accepted<StartedDrillWire>> {
-    let plan = gate.read(|tx| Plan::get(tx)).await?;
-    if !plan.has_folder() {
-        return Err(no_folder());
-    }
-    let id = super::begin(desk.into_inner(), gate, Cause::Person, plan.folder).await?;
+async fn start(
+    gate: Gate<BackupRun>,
+    desk: Data<Desk>,
+    Body(body): Body,
+) -> Result<Accepted<StartedDrillWire>> {
+    let asked = if body.is_empty() { None } else { parsed::<Option<HoldWire>>(&body)? };
+    let target = asked.unwrap_or_default().target.map(TargetId);
+    let instance = Arc::clone(&desk.instance);
+    let goal = gate.read(move |tx| super::named(tx, &instance, target)).await?;
+    let id = super::begin(desk.into_inner(), gate, Cause::Person, goal).await?;
     Ok(Accepted(StartedDrillWire { id: id.0, state: "running" }))
 }
 
@@ -78,6 +86,49 @@ struct SealedWire {
     public_key: String,
 }
 
+#[derive(Deserialize, ToSchema, Default)]
+#[serde(deny_unknown_fields)]
+#[schema(as = HoldDrill)]
+struct HoldWire {
+    /// Number of the target; that whose turn it is without it.
+    #[serde(default)]
+    target: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DrillsOfTarget)]
+struct ProvenWire {
+    /// Number of the target.
+    id: i64,
+    name: String,
+    /// Whether the next drill of the schedule is about it.
+    is_next: bool,
+    /// Its last good drill.
+    drill: Option<i64>,
+    /// When that began, in milliseconds since 1970 in UTC.
+    proven_at: Option<i64>,
+    /// Age of its data then.
+    rpo_ms: Option<i64>,
+    /// How long it took.
+    rto_ms: Option<i64>,
+}
+
+impl From<Proven> for ProvenWire {
+    fn from(proven: Proven) -> ProvenWire {
+        let Proven { target, drill, is_next } = proven;
+        let drill = drill.as_ref();
+        ProvenWire {
+            id: target.id.0,
+            name: target.name,
+            is_next,
+            drill: drill.map(|drill| drill.id.0),
+            proven_at: drill.map(|drill| drill.started_at.0),
+            rpo_ms: drill.and_then(|drill| drill.rpo_ms),
+            rto_ms: drill.and_then(|drill| drill.rto_ms),
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 #[schema(as = Drills)]
 struct DrillsWire {
@@ -88,6 +139,8 @@ struct DrillsWire {
     rpo_minutes: i64,
     /// How long bringing it back may take.
     rto_minutes: i64,
+    /// The targets that are on, each with its last proof.
+    targets: Vec<ProvenWire>,
     drills: Vec<DrillWire>,
 }
 
@@ -97,8 +150,10 @@ struct DrillWire {
     id: i64,
     /// `schedule`, `person` or `command`.
     cause: String,
-    /// Where the backup lay.
+    /// Address of the place where the backup lay.
     target: String,
+    /// What people call the target that is there now.
+    target_name: Option<String>,
     /// `running`, `good`, `failed` or `stopped`.
     state: String,
     /// Milliseconds since 1970 in UTC.
@@ -130,6 +185,7 @@ impl From<Drill> for DrillWire {
             id: drill.id.0,
             cause: drill.cause,
             target: drill.target,
+            target_name: drill.target_name,
             state: drill.state,
             started_at: drill.started_at.0,
             finished_at: drill.finished_at.map(|at| at.0),

@@ -9,11 +9,13 @@ mod pages;
 mod run;
 mod schedule;
 mod sql;
+mod turn;
 
 pub use api::Api;
 pub use evidence::Evidence;
 pub use run::{begin, run};
 pub use schedule::{DRILL, Goals, PLAN, RPO_GOAL, RTO_GOAL, WATCH};
+pub use turn::{Proven, in_turn, named, proofs};
 
 use crate::keeping::alarms::{self, Alarm};
 use crate::keeping::backup::Receipt;
@@ -45,8 +47,10 @@ pub struct Drill {
     pub id: DrillId,
     /// `schedule`, `person` or `command`.
     pub cause: String,
-    /// Where the backup lay.
+    /// Address of the place where the backup lay.
     pub target: String,
+    /// What people call the target that is there now.
+    pub target_name: Option<String>,
     /// `running`, `good`, `failed` or `stopped`.
     pub state: String,
     /// When it began.
@@ -68,6 +72,11 @@ pub struct Drill {
 }
 
 impl Drill {
+    /// What people call the target, or its address where it is none.
+    pub fn shown_target(&self) -> &str {
+        self.target_name.as_deref().unwrap_or(&self.target)
+    }
+
     /// What was looked at, out of the signed record.
     pub fn proof(&self) -> Option<Evidence> {
         self.evidence.as_deref().and_then(Evidence::parse)
@@ -77,6 +86,11 @@ impl Drill {
 /// The newest records first.
 pub fn list(tx: Read<'_, BackupView>) -> Result<Vec<Drill>> {
     sql::newest(tx)
+}
+
+/// The last good one with a backup from this address.
+pub fn newest_good_at(tx: impl Tx, address: &str) -> Result<Option<Drill>> {
+    sql::newest_good_at(tx, address)
 }
 
 /// One of them.
@@ -89,23 +103,23 @@ pub fn newest_good(tx: impl Tx) -> Result<Option<Drill>> {
     sql::newest_good(tx)
 }
 
-fn start<'t>(tx: Write<'t, BackupRun>, cause: &str, target: &str) -> Result<Audited<'t, DrillId>> {
+fn start<'t>(tx: Write<'t, BackupRun>, cause: &str, place: &str) -> Result<Audited<'t, DrillId>> {
     // A process that was killed left its record running; it is no proof.
     sql::fail_abandoned(tx)?;
-    let id = sql::insert(tx, cause, target)?;
+    let id = sql::insert(tx, cause, place)?;
     tx.audited(STARTED.of(id), id)
 }
 
 fn finish<'t>(
     tx: Write<'t, BackupRun>,
     id: DrillId,
-    target: &str,
+    name: &str,
     proof: &Evidence,
     sealed: &str,
 ) -> Result<Audited<'t, ()>> {
     sql::finish(tx, id, proof, sealed)?;
-    alarms::clear(tx, Alarm::DrillFailed, target)?;
-    alarms::clear(tx, Alarm::DrillMissed, "")?;
+    alarms::clear(tx, Alarm::DrillFailed, name)?;
+    alarms::clear(tx, Alarm::DrillMissed, name)?;
     let entry = PROVEN.of(id).count("receipt", signed(proof.receipt)).count("rto_ms", proof.rto_ms);
     tx.audited(entry, ())
 }
@@ -113,12 +127,12 @@ fn finish<'t>(
 fn fail<'t>(
     tx: Write<'t, BackupRun>,
     id: DrillId,
-    target: &str,
+    name: &str,
     receipt: Option<&Receipt>,
     message: &str,
 ) -> Result<Audited<'t, ()>> {
     sql::fail(tx, id, "failed", receipt.map(|receipt| signed(receipt.number)), message)?;
-    alarms::raise(tx, Alarm::DrillFailed, target, message)?;
+    alarms::raise(tx, Alarm::DrillFailed, name, message)?;
     tx.audited(FAILED.of(id), ())
 }
 

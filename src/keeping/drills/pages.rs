@@ -1,8 +1,9 @@
 //! The page of drills: the last proof, what it proved, how long it took, and those before.
 
-use super::{Drill, Evidence, Goals};
+use super::{Drill, Evidence, Goals, Proven};
 use crate::keeping::backup::scratch::Progress;
-use crate::keeping::backups::{Cause, Desk, Plan, no_folder};
+use crate::keeping::backups::{Cause, Desk};
+use crate::keeping::targets;
 use crate::kernel::access::{BackupRun, BackupView, Gate, Read, Tx};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::schedule;
@@ -18,6 +19,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
 use std::path::Path;
+use std::sync::Arc;
 
 const PAGE: &str = "/instance/backups/drills";
 
@@ -35,7 +37,8 @@ pub(super) fn routes() -> Vec<Route> {
 struct DrillsPage {
     frame: Frame,
     may_run: bool,
-    has_target: bool,
+    /// The targets that are on, each with its last proof.
+    targets: Vec<Proven>,
     goals: Goals,
     schedule_words: String,
     drills: Vec<Drill>,
@@ -81,15 +84,23 @@ async fn show(
 }
 
 #[derive(Deserialize)]
+struct HoldForm {
+    /// Number of the target; empty for that whose turn it is.
+    #[serde(default)]
+    target: String,
+}
+
+#[derive(Deserialize)]
 struct Nothing {}
 
-async fn hold(gate: Gate<BackupRun>, desk: Data<Desk>, Form(Nothing {}): Form<Nothing>) -> Result<Redirect> {
-    let plan = gate.read(|tx| Plan::get(tx)).await?;
-    if !plan.has_folder() {
-        return Err(no_folder());
-    }
-    super::begin(desk.into_inner(), gate, Cause::Person, plan.folder).await?;
-    Ok(Redirect::to(PAGE).saying("The newest backup is being brought back. You may leave this page."))
+async fn hold(gate: Gate<BackupRun>, desk: Data<Desk>, Form(form): Form<HoldForm>) -> Result<Redirect> {
+    let target = targets::number(&form.target)?;
+    let instance = Arc::clone(&desk.instance);
+    let goal = gate.read(move |tx| super::named(tx, &instance, target)).await?;
+    let name = goal.name.clone();
+    super::begin(desk.into_inner(), gate, Cause::Person, goal).await?;
+    Ok(Redirect::to(PAGE)
+        .saying(format!("The newest backup of {name} is being brought back. You may leave this page.")))
 }
 
 async fn stop(gate: Gate<BackupRun>, desk: Data<Desk>, Form(Nothing {}): Form<Nothing>) -> Result<Redirect> {
@@ -171,7 +182,7 @@ impl DrillsPage {
         };
         Ok(DrillsPage {
             proof: good.as_ref().and_then(Drill::proof),
-            has_target: Plan::get(tx)?.has_folder(),
+            targets: super::proofs(tx)?,
             frame,
             may_run,
             goals,

@@ -1,8 +1,9 @@
 //! When drills are held and what they are held against: settings of the owner, and the jobs that obey them.
 
-use super::{PLANNED, run, sql};
+use super::{PLANNED, run, sql, turn};
 use crate::keeping::alarms::{self, Alarm};
-use crate::keeping::backups::{Cause, Desk, Plan, SCRATCH};
+use crate::keeping::backups::{Cause, Desk, SCRATCH};
+use crate::keeping::targets::{Goal, Target};
 use crate::kernel::access::{BackupRun, Job, Permission, Tx, Write};
 use crate::kernel::audit::{Audited, Quiet};
 use crate::kernel::declare::{Running, Scheduled, When};
@@ -107,52 +108,91 @@ pub const WATCH: Scheduled<Arc<Desk>> =
 fn hold(desk: Arc<Desk>) -> Running {
     Box::pin(async move {
         let gate = desk.instance.door.job(&DRILLER).gate::<BackupRun>(());
-        let plan = gate.read(|tx| Plan::get(tx)).await?;
-        if !plan.has_folder() {
-            return Ok("No target is chosen, so there is nothing to bring back.".into());
-        }
-        let proof = run(&desk, &gate, Cause::Schedule, &plan.folder).await?;
-        Ok(format!("Backup {} came back and was proven.", proof.receipt))
+        let instance = Arc::clone(&desk.instance);
+        let next = gate.read(move |tx| {
+            turn::next(tx)?.map(|target| Goal::even_if_off(tx, &instance, &target)).transpose()
+        });
+        let Some(goal) = next.await? else {
+            return Ok("No target holds a backup, so there is nothing to bring back.".into());
+        };
+        let proof = run(&desk, &gate, Cause::Schedule, &goal).await?;
+        Ok(format!("{}: backup {} came back and was proven.", goal.name, proof.receipt))
     })
 }
 
 fn watch(desk: Arc<Desk>) -> Running {
     Box::pin(async move {
         let gate = desk.instance.door.job(&WATCHER).gate::<BackupRun>(());
-        let is_missed = gate.write(|tx| {
-            let is_missed = is_missed(tx)?;
-            match is_missed {
-                true => alarms::raise(
+        let missed = gate.write(|tx| {
+            let missed = missed(tx)?;
+            let is_missed = |name: &str| missed.iter().any(|target| target.name == name);
+            for raised in alarms::open(tx)? {
+                if raised.alarm == Alarm::DrillMissed && !is_missed(&raised.subject) {
+                    alarms::clear(tx, Alarm::DrillMissed, &raised.subject)?;
+                }
+            }
+            for target in &missed {
+                alarms::raise(
                     tx,
                     Alarm::DrillMissed,
-                    "",
-                    "No drill was good for twice the time between two. Hold one now, and see why none was.",
-                )?,
-                false => alarms::clear(tx, Alarm::DrillMissed, "")?,
+                    &target.name,
+                    "No drill of it was good for twice the time between two. Hold one now, and see why none was.",
+                )?;
             }
-            Ok(tx.quiet(Quiet::JobHeartbeat, is_missed))
+            Ok(tx.quiet(Quiet::JobHeartbeat, missed.len()))
         });
-        let is_missed = is_missed.await?;
-        Ok(if is_missed { "Drills were missed." } else { "Drills are held as planned." }.into())
+        let missed = missed.await?;
+        Ok(match missed {
+            0 => "Drills are held as planned.".into(),
+            count => format!("Drills of {count} targets were missed."),
+        })
     })
 }
 
-/// Whether the second drill that should have followed the last good one is due as well. Counts from the first
-/// backup where no drill was ever good.
-fn is_missed(tx: impl Tx) -> Result<bool> {
-    let expression = PLAN.get(tx)?;
-    if expression.is_empty() || !Plan::get(tx)?.has_folder() {
-        return Ok(false);
+/// The targets that had no good drill for too long. Counts from the first backup where no drill was ever good.
+fn missed(tx: impl Tx) -> Result<Vec<Target>> {
+    let (expression, targets, mut missed) = (PLAN.get(tx)?, turn::on(tx)?, Vec::new());
+    if expression.is_empty() {
+        return Ok(missed);
     }
-    let last = match sql::newest_good(tx)? {
-        Some(drill) => Some(drill.started_at),
-        None => sql::first_backup(tx)?,
-    };
-    let Some(last) = last else { return Ok(false) };
-    missed_twice(&expression, last, tx.now())
+    let count = targets.len();
+    for target in targets {
+        let last = match sql::newest_good_at(tx, &target.address)? {
+            Some(drill) => Some(drill.started_at),
+            None => sql::first_backup(tx, &target.address)?,
+        };
+        if let Some(last) = last
+            && is_missed(&expression, count, last, tx.now())?
+        {
+            missed.push(target);
+        }
+    }
+    Ok(missed)
 }
 
-fn missed_twice(expression: &str, last: Timestamp, now: Timestamp) -> Result<bool> {
-    let Some(first) = schedule::next(expression, last)? else { return Ok(false) };
-    Ok(schedule::next(expression, first)?.is_some_and(|second| second <= now))
+/// Whether a target that is one of so many missed its turn twice.
+fn is_missed(expression: &str, targets: usize, last: Timestamp, now: Timestamp) -> Result<bool> {
+    let mut at = last;
+    for _ in 0..targets * 2 {
+        let Some(next) = schedule::next(expression, at)? else { return Ok(false) };
+        at = next;
+    }
+    Ok(at <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+
+    #[test]
+    fn each_of_several_targets_has_its_turn_twice_before_it_is_missed() {
+        let begin = Timestamp(1_767_312_000_000);
+        let after = |targets: usize, days: i64| {
+            is_missed("0 4 * * *", targets, begin, Timestamp(begin.0 + days * DAY_MS)).unwrap()
+        };
+        assert!(!after(1, 1) && after(1, 2));
+        assert!(!after(3, 5) && after(3, 6));
+    }
 }

@@ -9,7 +9,8 @@ use crate::kernel::sql::{self, FromRow, Row, named_params};
 use crate::kernel::time::Timestamp;
 
 const COLUMNS: &str = "id, cause, target, state, started_at, finished_at, receipt, rpo_ms, rto_ms, digest,
-    evidence, message";
+    evidence, message,
+    (SELECT name FROM targets WHERE address = drills.target AND removed_at IS NULL) AS target_name";
 
 pub(super) fn newest(tx: impl Tx) -> Result<Vec<Drill>> {
     tx.rows(
@@ -26,6 +27,24 @@ pub(super) fn newest_good(tx: impl Tx) -> Result<Option<Drill>> {
     tx.row(&format!("SELECT {COLUMNS} FROM drills WHERE state = 'good' ORDER BY id DESC LIMIT 1"), [])
 }
 
+pub(super) fn newest_good_at(tx: impl Tx, target: &str) -> Result<Option<Drill>> {
+    tx.row(
+        &format!(
+            "SELECT {COLUMNS} FROM drills WHERE target = :target AND state = 'good' ORDER BY id DESC LIMIT 1"
+        ),
+        named_params! { ":target": target },
+    )
+}
+
+/// When the last drill with a backup of this place began, whatever became of it.
+pub(super) fn last_begun(tx: impl Tx, target: &str) -> Result<Option<Timestamp>> {
+    let row: Option<At> = tx.row(
+        "SELECT started_at AS at FROM drills WHERE target = :target ORDER BY id DESC LIMIT 1",
+        named_params! { ":target": target },
+    )?;
+    Ok(row.map(|row| row.0))
+}
+
 /// What an earlier drill found in the same backup.
 pub(super) fn digest_of(tx: impl Tx, target: &str, receipt: i64) -> Result<Option<String>> {
     let row: Option<Text> = tx.row(
@@ -39,10 +58,12 @@ pub(super) fn digest_of(tx: impl Tx, target: &str, receipt: i64) -> Result<Optio
     Ok(row.map(|row| row.0))
 }
 
-/// When the first good backup was made.
-pub(super) fn first_backup(tx: impl Tx) -> Result<Option<Timestamp>> {
-    let row: Option<At> =
-        tx.row("SELECT started_at AS at FROM backups WHERE state = 'good' ORDER BY id LIMIT 1", [])?;
+/// When the first good backup was made to this place.
+pub(super) fn first_backup(tx: impl Tx, target: &str) -> Result<Option<Timestamp>> {
+    let row: Option<At> = tx.row(
+        "SELECT started_at AS at FROM backups WHERE target = :target AND state = 'good' ORDER BY id LIMIT 1",
+        named_params! { ":target": target },
+    )?;
     Ok(row.map(|row| row.0))
 }
 
@@ -127,6 +148,7 @@ impl FromRow for Drill {
             id: row.get("id")?,
             cause: row.get("cause")?,
             target: row.get("target")?,
+            target_name: row.get("target_name")?,
             state: row.get("state")?,
             started_at: row.get("started_at")?,
             finished_at: row.get("finished_at")?,

@@ -15,6 +15,7 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::instance::Instance;
 use crate::kernel::layout;
 use crate::kernel::limits;
+use crate::kernel::options::Value;
 use crate::kernel::schedule;
 use crate::kernel::time::Timestamp;
 use std::path::Path;
@@ -33,6 +34,8 @@ pub struct About {
     pub certificate: Box<dyn Fn() -> Option<Certificate> + Send + Sync>,
     /// What the program has closed to itself; none where the sandbox is off.
     pub sandbox: Option<&'static str>,
+    /// The boot options, as they were said.
+    pub options: Vec<Value>,
     /// All scheduled work.
     pub jobs: Vec<(&'static Job, When)>,
 }

@@ -1,15 +1,16 @@
 //! Restores over JSON: look first, then bring back.
 
 use super::{Mode, Request, Restore, State, Tally, What};
-use crate::keeping::backups::{Desk, Plan, no_folder};
+use crate::keeping::backups::{self, Desk};
 use crate::kernel::access::{BackupView, Gate, RestoreRun};
 use crate::kernel::error::Result;
-use crate::kernel::id::RestoreId;
+use crate::kernel::id::{RestoreId, TargetId};
 use crate::web::respond::{Accepted, Json, Path};
 use crate::web::routes::{Route, get, post};
 use actix_web::web::Data;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use utoipa::{OpenApi, ToSchema};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -45,11 +46,9 @@ async fn start(
     Json(asked): Json<AskedWire>,
 ) -> Result<Accepted<BegunWire>> {
     let what = What::parse(&asked.what)?;
-    let plan = gate.read(|tx| Plan::get(tx)).await?;
-    if !plan.has_folder() {
-        return Err(no_folder());
-    }
-    let request = Request { folder: plan.folder, receipt: asked.backup, what, mode: Mode::Missing };
+    let (instance, target) = (Arc::clone(&desk.instance), asked.target.map(TargetId));
+    let from = gate.read(move |tx| backups::chosen(tx, &instance, target, asked.backup)).await?;
+    let request = Request { from, what, mode: Mode::Missing };
     let id = super::begin(desk.into_inner(), gate, request).await?;
     Ok(Accepted(BegunWire { id: id.0, state: State::Reading.word() }))
 }
@@ -85,7 +84,9 @@ struct AskedWire {
     /// A project, a case or a run.
     #[schema(example = "SHOP-C12")]
     what: String,
-    /// Number of the backup; the newest without it.
+    /// Number of the target; that with the newest backup that was read back without it.
+    target: Option<i64>,
+    /// Number of the backup there; the newest that was read back without it.
     backup: Option<u64>,
 }
 
@@ -118,8 +119,10 @@ struct RestoreWire {
     what: String,
     /// `reading`, `previewed`, `applying`, `done` or `failed`.
     state: &'static str,
-    /// Where the backup lies.
+    /// Address of the place where the backup lies.
     target: String,
+    /// What people call the target that is there now.
+    target_name: Option<String>,
     /// Number of the backup.
     backup: Option<i64>,
     /// Milliseconds since 1970 in UTC.
@@ -177,6 +180,7 @@ impl From<Restore> for RestoreWire {
             what: restore.what,
             state: restore.state.word(),
             target: restore.target,
+            target_name: restore.target_name,
             backup: restore.receipt,
             started_at: restore.started_at.0,
             preview: restore.preview.map(TallyWire::from),

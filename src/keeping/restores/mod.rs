@@ -22,7 +22,8 @@ pub use what::{Mode, What};
 
 use crate::keeping::backup::scratch::Turn;
 use crate::keeping::backup::{Receipt, Scratch};
-use crate::keeping::backups::Desk;
+use crate::keeping::backups::{self, Chosen, Desk};
+use crate::keeping::targets::Goal;
 use crate::kernel::access::{BackupView, Gate, Read, RestoreRun, Write};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
@@ -31,7 +32,6 @@ use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
 use crate::people::sessions;
 use crate::web::routes::Route;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use work::Job;
 
@@ -96,8 +96,10 @@ impl State {
 pub struct Restore {
     /// Its number.
     pub id: RestoreId,
-    /// Where the backup lies.
+    /// Address of the place where the backup lies.
     pub target: String,
+    /// What people call the target that is there now.
+    pub target_name: Option<String>,
     /// Number of the backup.
     pub receipt: Option<i64>,
     /// What is to come back.
@@ -121,10 +123,8 @@ pub struct Restore {
 /// What somebody asks for.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Where the backup lies.
-    pub folder: PathBuf,
-    /// Its number; the newest without one.
-    pub receipt: Option<u64>,
+    /// The backup.
+    pub from: Chosen,
     /// What is to come back.
     pub what: What,
     /// What becomes of things that are there.
@@ -141,9 +141,9 @@ pub fn get(tx: Read<'_, BackupView>, id: RestoreId) -> Result<Restore> {
     sql::of(tx, id)?.ok_or_else(|| Error::not_found("There is no restore of this number."))
 }
 
-/// Backups that can be brought back from a folder, the newest first.
-pub async fn choices(desk: &Desk, folder: &Path) -> Result<Vec<Receipt>> {
-    let mut receipts = desk.restorable(folder).await?;
+/// Backups that can be brought back from a target, the newest first. Somebody waits for a page.
+async fn choices(desk: &Desk, goal: &Goal) -> Result<Vec<Receipt>> {
+    let mut receipts = desk.restorable(&goal.clone().brief()).await?;
     receipts.reverse();
     Ok(receipts)
 }
@@ -169,19 +169,23 @@ pub async fn begin(desk: Arc<Desk>, gate: Gate<RestoreRun>, request: Request) ->
     Ok(id)
 }
 
-/// Brings back what was previewed.
+/// Brings back what was previewed, from where it was looked for.
 ///
 /// Errors: `Forbidden` unless the person proved lately who they are.
-pub async fn apply(desk: &Desk, gate: &Gate<RestoreRun>, id: RestoreId, mode: Mode) -> Result<Tally> {
+pub async fn apply(desk: &Desk, gate: &Gate<RestoreRun>, id: RestoreId, request: Request) -> Result<Tally> {
     let turn = desk.bench.take(WHAT)?;
-    let request = confirmed(gate, id, mode).await?;
+    let mode = request.mode;
+    let restore = gate.write(move |tx| mark(tx, id, mode)).await?;
+    // The backup that was previewed, though there may be a newer one by now.
+    let number = restore.receipt.and_then(|number| u64::try_from(number).ok());
+    let request = Request { from: Chosen { number, ..request.from }, ..request };
     applied(desk, gate, id, &request, &turn).await
 }
 
 /// The same, left to itself.
 pub async fn begin_apply(desk: Arc<Desk>, gate: Gate<RestoreRun>, id: RestoreId, mode: Mode) -> Result<()> {
     let turn = desk.bench.take(WHAT)?;
-    let request = confirmed(&gate, id, mode).await?;
+    let request = confirmed(&desk, &gate, id, mode).await?;
     let own = Arc::clone(&desk);
     desk.go_on(async move {
         if let Err(reason) = applied(&own, &gate, id, &request, &turn).await {
@@ -192,7 +196,7 @@ pub async fn begin_apply(desk: Arc<Desk>, gate: Gate<RestoreRun>, id: RestoreId,
 }
 
 async fn started(gate: &Gate<RestoreRun>, request: &Request) -> Result<RestoreId> {
-    let (target, what) = (request.folder.display().to_string(), request.what.to_string());
+    let (target, what) = (request.from.goal.place.to_string(), request.what.to_string());
     let mode = request.mode.word();
     gate.write(move |tx| {
         sql::fail_abandoned(tx)?;
@@ -228,14 +232,13 @@ async fn previewed(
     }
 }
 
-async fn confirmed(gate: &Gate<RestoreRun>, id: RestoreId, mode: Mode) -> Result<Request> {
+async fn confirmed(desk: &Desk, gate: &Gate<RestoreRun>, id: RestoreId, mode: Mode) -> Result<Request> {
+    let instance = Arc::clone(&desk.instance);
+    // First, so that a target that is gone is told while nothing is marked.
+    let goal = gate.read(move |tx| backups::goal_at(tx, &instance, &get(tx.reading(), id)?.target)).await?;
     let restore = gate.write(move |tx| mark(tx, id, mode)).await?;
-    Ok(Request {
-        folder: restore.target.into(),
-        receipt: restore.receipt.and_then(|number| u64::try_from(number).ok()),
-        what: What::parse(&restore.what)?,
-        mode,
-    })
+    let number = restore.receipt.and_then(|number| u64::try_from(number).ok());
+    Ok(Request { from: Chosen { goal, number }, what: What::parse(&restore.what)?, mode })
 }
 
 fn mark(tx: Write<'_, RestoreRun>, id: RestoreId, mode: Mode) -> Result<Audited<'_, Restore>> {
@@ -272,7 +275,7 @@ async fn applied(
 
 /// The backup, kept for a while: whoever saw a preview wants what it showed next.
 async fn opened(desk: &Desk, request: &Request, turn: &Turn) -> Result<Arc<Scratch>> {
-    let scratch = desk.scratch(&request.folder, request.receipt, &turn.task).await?;
+    let scratch = desk.scratch(&request.from, &turn.task).await?;
     desk.bench.keep(Arc::clone(&scratch));
     let (bench, weak) = (Arc::clone(&desk.bench), Arc::downgrade(&scratch));
     desk.go_on(async move {

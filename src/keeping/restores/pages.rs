@@ -2,7 +2,8 @@
 
 use super::{Mode, Request, Restore, Tally, What};
 use crate::keeping::backup::scratch::Progress;
-use crate::keeping::backups::{Desk, Plan, no_folder};
+use crate::keeping::backups::{self, Chosen, Desk};
+use crate::keeping::targets;
 use crate::kernel::access::{BackupView, Gate, Read, RestoreRun, Tx};
 use crate::kernel::error::Result;
 use crate::kernel::id::RestoreId;
@@ -18,6 +19,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// The address of the page.
 pub(super) const PAGE: &str = "/instance/backups/restore";
@@ -36,8 +38,11 @@ pub(super) fn routes() -> Vec<Route> {
 struct ChoosePage {
     frame: Frame,
     may_run: bool,
-    has_target: bool,
-    target: String,
+    /// What people call the target that was chosen; none if there is none.
+    target: Option<String>,
+    /// Its number.
+    target_id: String,
+    targets: Vec<Choice>,
     backups: Vec<Choice>,
     what: String,
     problems: Problems,
@@ -58,12 +63,16 @@ struct ShowPage {
 #[derive(Deserialize, Clone, Default)]
 struct AskedForm {
     what: String,
+    /// Number of a target; empty for that with the newest backup that was read back.
+    #[serde(default)]
+    target: String,
     backup: Option<u64>,
 }
 
 #[derive(Deserialize, Clone, Default)]
 struct Asked {
     what: Option<String>,
+    target: Option<String>,
 }
 
 async fn choose(
@@ -72,7 +81,11 @@ async fn choose(
     desk: Data<Desk>,
     Query(asked): Query<Asked>,
 ) -> Result<Page<ChoosePage>> {
-    let form = AskedForm { what: asked.what.unwrap_or_default(), backup: None };
+    let form = AskedForm {
+        what: asked.what.unwrap_or_default(),
+        target: asked.target.unwrap_or_default(),
+        backup: None,
+    };
     Ok(Page::new(chooser(&gate, visit, &desk, form, Problems::default()).await?))
 }
 
@@ -83,30 +96,46 @@ async fn chooser(
     form: AskedForm,
     problems: Problems,
 ) -> Result<ChoosePage> {
-    let plan = gate.read(|tx| Plan::get(tx)).await?;
-    let found = if plan.has_folder() { super::choices(desk, &plan.folder).await } else { Ok(Vec::new()) };
+    let (instance, asked) = (Arc::clone(&desk.instance), targets::number(&form.target)?);
+    let known = gate.read(|tx| targets::list(tx)).await?;
+    // A target whose secrets are missing must not keep the others from being chosen.
+    let chosen = match gate.read(move |tx| backups::chosen(tx, &instance, asked, form.backup)).await {
+        Err(_) if known.is_empty() => Ok(None),
+        chosen => chosen.map(Some),
+    };
+    let found = match &chosen {
+        Ok(Some(Chosen { goal, .. })) => super::choices(desk, goal).await,
+        Ok(None) => Ok(Vec::new()),
+        Err(reason) => Err(reason.clone()),
+    };
     let (receipts, trouble) = match found {
         Ok(receipts) => (receipts, None),
         Err(reason) => {
             (Vec::new(), Some(format!("{} {}", reason.sentence(), reason.hint_text().unwrap_or_default())))
         }
     };
+    let chosen = chosen.ok().flatten();
+    let number = chosen.as_ref().and_then(|chosen| chosen.number);
     let lines = receipts.iter().map(|receipt| {
         let moment = receipt.finished_at.parse::<jiff::Timestamp>().map(|at| Timestamp(at.as_millisecond()));
         let moment = moment.map_or_else(|_| receipt.finished_at.clone(), |at| at.to_string());
-        (
-            receipt.number.to_string(),
-            format!("Backup {} of {}", receipt.number, &moment[..moment.len().min(16)]),
-        )
+        let words = format!("Backup {} of {}", receipt.number, &moment[..moment.len().min(16)]);
+        (receipt.number.to_string(), words)
     });
-    let chosen = form.backup.map(|number| number.to_string()).unwrap_or_default();
-    let backups = Choice::among(lines.collect::<Vec<_>>(), &chosen);
+    let number = number.map(|number| number.to_string()).unwrap_or_default();
+    let backups = Choice::among(lines.collect::<Vec<_>>(), &number);
+    let id = chosen.as_ref().and_then(|chosen| chosen.goal.id).or(asked);
+    let target_id = id.map(|id| id.0.to_string()).unwrap_or_default();
+    let name = known.iter().find(|target| Some(target.id) == id).map(|target| target.name.clone());
+    let targets = known.into_iter().map(|target| (target.id.0.to_string(), target.name));
+    let targets = Choice::among(targets.collect::<Vec<_>>(), &target_id);
     gate.read(move |tx: Read<'_, BackupView>| {
         Ok(ChoosePage {
             frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups).here("Restore"),
             may_run: tx.may::<RestoreRun>(),
-            has_target: plan.has_folder(),
-            target: plan.folder.display().to_string(),
+            target: name,
+            target_id,
+            targets,
             backups,
             what: form.what,
             problems,
@@ -134,11 +163,9 @@ async fn start(
             return Ok(Page::refused(chooser(&look, visit, &desk, form, problems).await?).into());
         }
     };
-    let plan = gate.read(|tx| Plan::get(tx)).await?;
-    if !plan.has_folder() {
-        return Err(no_folder());
-    }
-    let request = Request { folder: plan.folder, receipt: form.backup, what, mode: Mode::Missing };
+    let (instance, target) = (Arc::clone(&desk.instance), targets::number(&form.target)?);
+    let from = gate.read(move |tx| backups::chosen(tx, &instance, target, form.backup)).await?;
+    let request = Request { from, what, mode: Mode::Missing };
     let id = super::begin(desk.into_inner(), gate, request).await?;
     Ok(Redirect::to(format!("{PAGE}/{}", id.0)).into())
 }
@@ -199,5 +226,11 @@ impl ShowPage {
 
     fn is_busy(&self) -> bool {
         self.restore.state.is_busy()
+    }
+}
+
+impl ChoosePage {
+    fn target_words(&self) -> &str {
+        self.target.as_deref().unwrap_or_default()
     }
 }

@@ -270,7 +270,8 @@ pub(super) fn settle_project(tx: Write<'_, RestoreRun>, project: i64) -> Result<
 }
 
 const COLUMNS: &str =
-    "id, target, receipt, what, mode, state, started_at, changed_at, preview, outcome, message";
+    "id, target, receipt, what, mode, state, started_at, changed_at, preview, outcome, message,
+    (SELECT name FROM targets WHERE address = restores.target AND removed_at IS NULL) AS target_name";
 
 pub(super) fn newest(tx: impl Tx) -> Result<Vec<Restore>> {
     tx.rows(
@@ -354,6 +355,7 @@ impl FromRow for Restore {
         Ok(Restore {
             id: row.get("id")?,
             target: row.get("target")?,
+            target_name: row.get("target_name")?,
             receipt: row.get("receipt")?,
             what: row.get("what")?,
             mode: row.get("mode")?,

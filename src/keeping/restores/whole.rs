@@ -7,6 +7,7 @@ use crate::keeping::backup::scratch::{Task, Turn};
 use crate::keeping::backup::{Receipt, Scratch};
 use crate::keeping::backups::{self, Cause, Desk};
 use crate::keeping::recovery;
+use crate::keeping::targets::Goal;
 use crate::kernel::access::{BackupRun, Gate, InstanceKeep, Job, Permission, RestoreRun, Tx, Write};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::declare::{Running, Scheduled, When};
@@ -17,7 +18,6 @@ use crate::kernel::swap::{self, Reason};
 use crate::kernel::time::{Clock, Timestamp};
 use crate::people::sessions;
 use std::fs::File;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 pub(super) const ORDERED: Event = Event::new(
@@ -49,7 +49,7 @@ pub const KEPT_DAYS: Setting = Setting {
 #[derive(Clone, Debug)]
 pub struct Order {
     /// Where the backup lies.
-    pub folder: PathBuf,
+    pub goal: Goal,
     /// Its number.
     pub receipt: u64,
     /// Whether it goes on when the present cannot be backed up first.
@@ -128,7 +128,7 @@ pub async fn begin(
 async fn prepared(desk: &Desk, claims: &Claims, order: &Order, turn: &Turn) -> Result<File> {
     let task = &turn.task;
     task.stage("Backing up the present", 0);
-    let made = match desk.goal_at(&claims.backup, &order.folder).await {
+    let made = match desk.goal_for_present(&claims.backup, &order.goal).await {
         Ok(goal) => desk.make(&claims.backup, Cause::Person, goal).await.map(drop),
         Err(reason) => Err(reason),
     };
@@ -142,8 +142,8 @@ async fn prepared(desk: &Desk, claims: &Claims, order: &Order, turn: &Turn) -> R
         );
     }
     desk.bench.clear();
-    let receipt = desk.receipt(&order.folder, Some(order.receipt)).await?;
-    let scratch = desk.scratch_within(&order.folder, receipt.number, task).await?;
+    let receipt = desk.receipt(&order.goal, Some(order.receipt)).await?;
+    let scratch = desk.scratch_within(&order.goal, receipt.clone(), task).await?;
     proven(&scratch, task).await?;
     task.stage("Getting ready to start with it", 0);
     carry_over(claims, &scratch, &receipt).await?;

@@ -4,7 +4,8 @@ use super::pages::PAGE as CHOOSE;
 use super::whole::{self, Attempt, Claims, KEPT_DAYS, Order};
 use super::whole_sql as sql;
 use crate::keeping::backup::scratch::Progress;
-use crate::keeping::backups::{Desk, Plan, no_folder};
+use crate::keeping::backups::{self, Desk};
+use crate::keeping::targets;
 use crate::kernel::access::{BackupRun, BackupView, Gate, Read, RestoreRun, Tx};
 use crate::kernel::error::Result;
 use crate::kernel::records;
@@ -22,6 +23,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
+use std::sync::Arc;
 
 const PAGE: &str = "/instance/backups/whole";
 /// Tables whose rows people know by name.
@@ -52,6 +54,10 @@ struct Line {
 
 /// The backup that would take the place of the present.
 struct Chosen {
+    /// Number of the target; empty for a place that is none.
+    target: String,
+    /// What people call it.
+    target_name: String,
     number: u64,
     made_at: Timestamp,
     bytes: u64,
@@ -87,11 +93,15 @@ struct WholePage {
 
 #[derive(Deserialize, Clone)]
 struct Asked {
+    #[serde(default)]
+    target: String,
     backup: Option<u64>,
 }
 
 #[derive(Deserialize, Clone)]
 struct OrderForm {
+    #[serde(default)]
+    target: String,
     backup: u64,
     name: String,
     #[serde(default)]
@@ -112,7 +122,7 @@ async fn show(
 ) -> Result<HttpResponse> {
     let attempt = request.app_data::<Data<Attempt>>().and_then(|attempt| attempt.failure());
     let is_by_script = visit.is_by_script;
-    let page = page(&gate, visit, &desk, asked.backup, attempt).await?;
+    let page = page(&gate, visit, &desk, asked, attempt).await?;
     Ok(if is_by_script {
         Fragment(page.as_state()).respond_to(&request)
     } else {
@@ -124,12 +134,13 @@ async fn page(
     gate: &Gate<BackupView>,
     visit: Visit,
     desk: &Desk,
-    number: Option<u64>,
+    asked: Asked,
     failure: Option<String>,
 ) -> Result<WholePage> {
     let progress = desk.bench.progress();
-    let found = match number.filter(|_| progress.is_none()) {
-        Some(number) => chosen(gate, desk, number).await.map(Some),
+    // Only a backup that somebody asked for is looked at: it may lie at the other end of the world.
+    let found = match asked.backup.filter(|_| progress.is_none()) {
+        Some(number) => chosen(gate, desk, &asked.target, number).await.map(Some),
         None => Ok(None),
     };
     let (chosen, trouble) = match found {
@@ -164,12 +175,10 @@ async fn page(
     .await
 }
 
-async fn chosen(gate: &Gate<BackupView>, desk: &Desk, number: u64) -> Result<Chosen> {
-    let plan = gate.read(|tx| Plan::get(tx)).await?;
-    if !plan.has_folder() {
-        return Err(no_folder());
-    }
-    let (receipt, manifest) = desk.manifest(&plan.folder, number).await?;
+async fn chosen(gate: &Gate<BackupView>, desk: &Desk, target: &str, number: u64) -> Result<Chosen> {
+    let (instance, target) = (Arc::clone(&desk.instance), targets::number(target)?);
+    let from = gate.read(move |tx| backups::chosen(tx, &instance, target, Some(number))).await?;
+    let (receipt, manifest) = desk.manifest(&from).await?;
     let names: Vec<String> = SHOWN.iter().map(|(table, _)| (*table).to_owned()).collect();
     let (now, last) =
         gate.read_at_length(move |tx| Ok((records::counts(tx, &names)?, sql::last_entry(tx)?))).await?;
@@ -180,6 +189,8 @@ async fn chosen(gate: &Gate<BackupView>, desk: &Desk, number: u64) -> Result<Cho
     });
     let made: Option<jiff::Timestamp> = manifest.made_at.parse().ok();
     Ok(Chosen {
+        target: from.goal.id.map(|id| id.0.to_string()).unwrap_or_default(),
+        target_name: from.goal.name,
         number: receipt.number,
         made_at: Timestamp(made.map_or(0, jiff::Timestamp::as_millisecond)),
         bytes: receipt.bytes,
@@ -196,19 +207,22 @@ async fn begin(
     (desk, restart, attempt): (Data<Desk>, Data<Restart>, Data<Attempt>),
     Form(form): Form<OrderForm>,
 ) -> Result<Answer<WholePage>> {
-    let (name, plan) = gate
-        .read(|tx| {
+    let (instance, target) = (Arc::clone(&desk.instance), targets::number(&form.target)?);
+    let number = form.backup;
+    let (name, from) = gate
+        .read(move |tx| {
             sessions::demand_proof(tx)?;
-            Ok((sql::instance_name(tx)?, Plan::get(tx)?))
+            Ok((sql::instance_name(tx)?, backups::chosen(tx, &instance, target, Some(number))?))
         })
         .await?;
     if form.name.trim() != name {
-        let mut page = page(&look, visit, &desk, Some(form.backup), None).await?;
+        let mut page =
+            page(&look, visit, &desk, Asked { target: form.target, backup: Some(form.backup) }, None).await?;
         page.problems.add("name", format!("Type the name of this instance: {name}"));
         page.typed = form.name;
         return Ok(Page::refused(page).into());
     }
-    let order = Order { folder: plan.folder, receipt: form.backup, even_without_backup: form.without };
+    let order = Order { goal: from.goal, receipt: form.backup, even_without_backup: form.without };
     let (claims, attempt) = (Claims { restore: gate, backup }, attempt.into_inner());
     whole::begin(desk.into_inner(), claims, order, restart.into_inner(), attempt).await?;
     Ok(Redirect::to(PAGE)
@@ -234,5 +248,15 @@ async fn discard(gate: Gate<RestoreRun>, desk: Data<Desk>, Form(form): Form<Kept
 impl WholePage {
     fn backup(&self) -> u64 {
         self.chosen.as_ref().map_or(0, |chosen| chosen.number)
+    }
+
+    fn target(&self) -> &str {
+        self.chosen.as_ref().map_or("", |chosen| &chosen.target)
+    }
+
+    /// The address of this page with the same backup.
+    fn here(&self) -> String {
+        // Encoded, because it goes into an address in its turn.
+        format!("{PAGE}?target={}%26backup={}", self.target(), self.backup())
     }
 }

@@ -116,6 +116,16 @@ pub fn named(tx: impl Tx, name: &str) -> Result<Target> {
     })
 }
 
+/// The number of a target in a form or an address; none if the field is empty.
+pub fn number(typed: &str) -> Result<Option<TargetId>> {
+    match typed.trim() {
+        "" => Ok(None),
+        text => text.parse().map(|id| Some(TargetId(id))).map_err(|_| {
+            Error::not_found(format!("There is no target {text}.")).hint("Choose one from the list.")
+        }),
+    }
+}
+
 fn found(tx: impl Tx, id: TargetId) -> Result<Target> {
     sql::of(tx, id)?.ok_or_else(|| Error::not_found(format!("There is no target {}.", id.0)))
 }
@@ -244,8 +254,14 @@ pub fn remove(tx: Write<'_, BackupRun>, id: TargetId) -> Result<Audited<'_, ()>>
 
 /// Ends all alarms about a target: it is gone, or called something else.
 fn clear_alarms(tx: Write<'_, BackupRun>, name: &str) -> Result<()> {
-    const OF_TARGETS: [Alarm; 4] =
-        [Alarm::BackupFailed, Alarm::BackupMissed, Alarm::TargetUnreachable, Alarm::RegionForbidden];
+    const OF_TARGETS: [Alarm; 6] = [
+        Alarm::BackupFailed,
+        Alarm::BackupMissed,
+        Alarm::TargetUnreachable,
+        Alarm::RegionForbidden,
+        Alarm::DrillFailed,
+        Alarm::DrillMissed,
+    ];
     OF_TARGETS.into_iter().try_for_each(|alarm| alarms::clear(tx, alarm, name))
 }
 

@@ -1,9 +1,7 @@
 //! How a target is reached: its address, its secrets, its cap. Opens nothing by itself until it is told to.
 
 use super::{Regions, Target, sql};
-use crate::keeping::backup::storage::{
-    Access, HostKey, KeyPair, Limits, Login, Place, SshAccess, WebAccess, learn,
-};
+use crate::keeping::backup::storage::{Access, KeyPair, Limits, Login, Place, Reach, SshAccess, WebAccess};
 use crate::keeping::backup::{self, Keep};
 use crate::kernel::access::Tx;
 use crate::kernel::error::{Error, Result};
@@ -20,8 +18,8 @@ use zeroize::Zeroizing;
 /// Bytes of the digest of an address that name the folder of its receipts.
 const HOME_BYTES: usize = 8;
 
-/// Where a backup goes: a target of the instance, or a place that somebody named this once.
-#[derive(Clone)]
+/// Where a backup goes or comes from: a target of the instance, or a place that somebody named this once.
+#[derive(Clone, Debug)]
 pub struct Goal {
     /// The target, if it is one of the instance.
     pub id: Option<TargetId>,
@@ -84,17 +82,42 @@ impl Goal {
         })
     }
 
+    /// The target of this name or address, also one that is switched off; else the place, with these secrets.
+    pub fn named(
+        tx: impl Tx,
+        instance: &Instance,
+        asked: &str,
+        place: Result<Place>,
+        secrets: Option<&Secrets>,
+    ) -> Result<Goal> {
+        let address = place.as_ref().ok().map(Place::to_string);
+        let is_it = |target: &&Target| {
+            target.name.eq_ignore_ascii_case(asked) || Some(&target.address) == address.as_ref()
+        };
+        match sql::all(tx)?.iter().find(is_it) {
+            Some(target) => Goal::even_if_off(tx, instance, target),
+            None => Goal::at(instance, place?, secrets),
+        }
+    }
+
+    /// What a child of ours needs to get there.
+    pub fn reach(&self) -> Reach {
+        Reach { place: self.place.clone(), access: self.access.clone(), limits: self.limits }
+    }
+
+    /// The same for somebody who waits for a page.
+    pub fn brief(self) -> Goal {
+        Goal { limits: self.limits.brief(), ..self }
+    }
+
     /// The storage there. Nothing is touched yet.
     pub fn open(&self) -> Result<backup::Target> {
         self.place.open(&self.access, self.limits)
     }
 
-    /// The key that a server of SFTP shows, unless somebody has confirmed one already.
-    pub fn unconfirmed_key(&self) -> Result<Option<HostKey>> {
-        match &self.access {
-            Access::Ssh(access) if access.host_key.is_empty() => learn(&self.place, self.limits).map(Some),
-            _ => Ok(None),
-        }
+    /// Errors: `Conflict` with the key that a server of SFTP shows, while nobody has confirmed it.
+    pub fn refuse_unconfirmed(&self) -> Result<()> {
+        self.reach().refuse_unconfirmed()
     }
 
     /// The folder with our own copies of its receipts. Each repository has a chain of its own.
@@ -170,6 +193,11 @@ impl Secrets {
         *self == Secrets::default()
     }
 
+    /// Whether they open nothing: a host key and an authority only tell who the server is.
+    pub fn open_nothing(&self) -> bool {
+        self.user.is_empty() && self.password.is_empty() && self.private_key.is_empty()
+    }
+
     /// Reads the file of secrets that commands take: JSON with the fields of this type.
     pub fn parse(text: &str) -> Result<Secrets> {
         serde_json::from_str(text).map_err(|cause| {
@@ -198,7 +226,9 @@ impl Secrets {
     pub fn access(&self, place: &Place, host_key: Option<&str>) -> Result<Access> {
         let secret = |text: &String| Secret::new(text.clone());
         let needs = |what: &str| {
-            Error::invalid(format!("{place} needs {what}.")).hint("Enter it on the page of the target.")
+            Error::invalid(format!("{place} needs {what}.")).hint(
+                "Enter it on the page of the target, or hand it to the command: --access-file, --ask, or TESTKEEP_ACCESS_…",
+            )
         };
         Ok(match place.kind() {
             "folder" => Access::Open,

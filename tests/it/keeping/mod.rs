@@ -10,6 +10,7 @@ mod kms;
 mod maintenance;
 mod moments;
 mod overview;
+mod places;
 mod restores;
 mod retention;
 mod shipping;

@@ -21,7 +21,7 @@ use testkeep::kernel::time::Clock;
 const KILLS: u32 = 40;
 
 /// Rows in the order in which they may go.
-const GONE: [&str; 11] = [
+pub const GONE: [&str; 11] = [
     "DELETE FROM evidence WHERE project_id = 1",
     "DELETE FROM case_summaries WHERE project_id = 1",
     "DELETE FROM results WHERE run_id IN (SELECT id FROM runs WHERE project_id = 1)",
@@ -37,7 +37,7 @@ const GONE: [&str; 11] = [
 ];
 
 /// Changes the tables of a machine behind the back of the product.
-async fn change(machine: &Machine, statements: &'static [&'static str]) {
+pub async fn change(machine: &Machine, statements: &'static [&'static str]) {
     let unlock = Unlock::KeyFile(machine.path("data.key"));
     let (instance, shell) = Instance::open(&machine.path("data"), &unlock, Clock::System).unwrap();
     let gate = shell.operator().gate::<InstanceKeep>(());

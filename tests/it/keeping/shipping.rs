@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use testkeep::keeping::backup::Receipt;
 use testkeep::keeping::backup::receipt::Place;
-use testkeep::keeping::backup::storage::Folder;
+use testkeep::keeping::backup::storage::{Folder, Reach};
 use testkeep::keeping::recovery::{self, Order, Restored};
 use testkeep::keeping::shipping::replay::{Replayed, Shortfall, Until, base, replay};
 use testkeep::kernel::access::{CaseWrite, InstanceView, ProjectView, Role};
@@ -110,7 +110,7 @@ pub async fn restore(
     shortfall: Shortfall,
 ) -> Result<Restored> {
     let order = Order {
-        from: folder.join("keep"),
+        from: Reach::folder(&folder.join("keep")).unwrap(),
         into: folder.join(into),
         key_file: folder.join(format!("{into}.key")),
         number: None,
@@ -236,13 +236,16 @@ async fn a_log_that_somebody_changed_is_refused_by_name() {
 
     let kit = shipped.kit.clone();
     shipped.restore("plain", Until::Latest, Shortfall::Refused).await.unwrap();
-    let receipts: Vec<Receipt> =
-        recovery::find(&shipped.keep(), &kit).unwrap().receipts.into_iter().collect();
+    let receipts: Vec<Receipt> = recovery::find(&Reach::folder(&shipped.keep()).unwrap(), &kit)
+        .unwrap()
+        .receipts
+        .into_iter()
+        .collect();
     let place = base(&receipts, Until::Latest).unwrap().1.clone();
     let folder = shipped.app.halt().await;
     // The backup alone, without its log.
     let order = Order {
-        from: folder.path().join("keep"),
+        from: Reach::folder(&folder.path().join("keep")).unwrap(),
         into: folder.path().join("base"),
         key_file: folder.path().join("base.key"),
         number: None,

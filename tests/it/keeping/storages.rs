@@ -5,6 +5,6 @@ mod engine;
 mod faults;
 mod full;
 mod places;
-mod proxy;
+pub mod proxy;
 mod refusals;
-mod servers;
+pub mod servers;

@@ -75,7 +75,7 @@ pub enum Login {
 }
 
 /// How fast and how patient a target is used. The defaults are those of `kernel::limits`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes a second in both directions together; `None` is as fast as it goes.
     pub bytes_per_second: Option<u64>,
@@ -120,6 +120,12 @@ impl Limits {
     /// With a cap in bytes a second.
     pub fn capped(bytes_per_second: Option<u64>) -> Limits {
         Limits { bytes_per_second, ..Limits::default() }
+    }
+
+    /// The same for somebody who waits for a page: one attempt, and not long.
+    pub fn brief(self) -> Limits {
+        let wait = limits::TARGET_PAGE_WAIT;
+        Limits { connect_wait: wait, silence_max: wait, tries_max: 1, ..self }
     }
 
     pub(super) fn check(&self) -> Result<()> {

@@ -14,6 +14,7 @@ mod online;
 mod pace;
 pub mod place;
 pub mod protection;
+mod reach;
 mod rest;
 pub mod retry;
 mod s3;
@@ -27,6 +28,7 @@ pub use bucket::{Retain, S3Place};
 pub use folder::{Folder, sync_dir};
 pub use place::Place;
 pub use protection::Protection;
+pub use reach::Reach;
 pub use sftp::{HostKey, learn};
 
 use super::reader::Ledger;

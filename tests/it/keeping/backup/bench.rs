@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock};
 use std::thread::{JoinHandle, spawn};
 use testkeep::keeping::backup::manifest::{Manifest, sha256};
-use testkeep::keeping::backup::storage::{Folder, Storage};
+use testkeep::keeping::backup::storage::{Folder, Reach, Storage};
 use testkeep::keeping::backup::{Engine, Identity, Ledger, Parts, Receipt, Target, restore};
 use testkeep::keeping::shipping::Switch;
 use testkeep::kernel::access::{
@@ -151,7 +151,7 @@ impl Bench {
 
     pub fn restore(&self, receipt: &Receipt) -> Result<Manifest> {
         let job = restore::Job {
-            folder: self.path("target"),
+            reach: Reach::folder(&self.path("target")).unwrap(),
             master: Secret::new(fs::read(self.path("master")).unwrap()),
         };
         restore::restore(Path::new(PROGRAM), &job, receipt, &self.path("restored"))

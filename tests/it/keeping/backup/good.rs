@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
+use testkeep::keeping::backup::storage::Reach;
 use testkeep::keeping::backup::{Keep, restore};
 use testkeep::kernel::audit::{Head, Verdict};
 use testkeep::kernel::secret::Secret;
@@ -142,7 +143,7 @@ fn t_kf_5_a_blank_machine_restores_with_folder_and_password_alone() {
     let bench = Bench::new(20);
     let receipt = bench.backup().unwrap();
     let folder = bench.path("target");
-    let found = restore::find(&folder, &Secret::new(PASSWORD.into()), None).unwrap();
+    let found = restore::find(&Reach::folder(&folder).unwrap(), &Secret::new(PASSWORD.into()), None).unwrap();
     assert_eq!((found.instance.as_str(), found.receipts.as_slice()), ("bench", &[receipt.clone()][..]));
 
     let place = bench.path("elsewhere");
@@ -150,8 +151,12 @@ fn t_kf_5_a_blank_machine_restores_with_folder_and_password_alone() {
     assert_eq!(content(&sql(&place.join("testkeep.db"))), content(&bench.sql()));
     let refused = restore::restore(Path::new(PROGRAM), &found.job, &receipt, &place).unwrap_err();
     assert!(refused.sentence().ends_with("elsewhere exists already."), "{refused:?}");
-    let refused = restore::find(&folder, &Secret::new("a guess".into()), None).err().unwrap();
+    let refused =
+        restore::find(&Reach::folder(&folder).unwrap(), &Secret::new("a guess".into()), None).err().unwrap();
     assert_eq!(refused.sentence(), format!("This recovery kit does not open {}.", folder.display()));
-    let refused = restore::find(&bench.path("home"), &Secret::new(PASSWORD.into()), None).err().unwrap();
+    let refused =
+        restore::find(&Reach::folder(&bench.path("home")).unwrap(), &Secret::new(PASSWORD.into()), None)
+            .err()
+            .unwrap();
     assert!(refused.sentence().ends_with("home holds no backups of Testkeep."), "{refused:?}");
 }
