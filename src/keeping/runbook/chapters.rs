@@ -64,11 +64,11 @@ fn the_machine_is_lost(commands: &Commands) -> Chapter {
         ),
     ];
     if !secrets.is_empty() {
-        lost.push(step(
-            "Write what opens the target into secrets.json beside it; the list of targets says what that is. \
-             Without --access-file the commands ask for it.",
-            (*secrets).to_owned(),
-        ));
+        let text = format!(
+            "Write what opens the target into secrets.json beside it; the list of targets says where that is found. \
+             Where --access-file is left away, verify and restore ask for it. The file says: {secrets}"
+        );
+        lost.push(step(&text, "umask 077; nano secrets.json"));
     }
     lost.extend([
         step(

@@ -113,7 +113,11 @@ fn set_contact<'t>(tx: Write<'t, BackupRun>, contact: &str) -> Result<Audited<'t
 
 /// Writes the runbook as of this moment.
 pub fn write(tx: impl Tx, desk: &Desk, program: Program) -> Result<Runbook> {
-    let keyring = desk.instance.keyring()?;
+    // Let go at once: the secrets of targets are opened by the same ring.
+    let (uuid, kit, ways) = {
+        let keyring = desk.instance.keyring()?;
+        (keyring.uuid().to_owned(), kit(&keyring), keyring.slots().map(|kind| kind.spoken()).collect())
+    };
     let shown = std::path::absolute(&desk.instance.data).unwrap_or_else(|_| desk.instance.data.clone());
     let data = shown.display().to_string();
     let name = setup::instance(tx)?.map(|instance| instance.name).filter(|name| !name.is_empty());
@@ -126,15 +130,15 @@ pub fn write(tx: impl Tx, desk: &Desk, program: Program) -> Result<Runbook> {
     let first = sites.iter().find(|site| Some(site.id) == first).or(sites.first());
     Ok(Runbook {
         name: name.unwrap_or_else(|| people::UNNAMED.to_owned()),
-        uuid: keyring.uuid().to_owned(),
+        uuid,
         version: build::VERSION,
         program,
-        kit: kit(&keyring),
+        kit,
         backup: backups::newest_good(tx)?,
         drill: drills::newest_good(tx)?,
         rpo_minutes,
         rto_minutes,
-        ways: keyring.slots().map(|kind| kind.spoken()).collect(),
+        ways,
         contact: CONTACT.get(tx)?,
         at: tx.now(),
         chapters: chapters::all(&quoted(&data), first),

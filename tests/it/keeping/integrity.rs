@@ -1,5 +1,6 @@
 //! What is damaged on the disk is found, named, not handed out, and mended from what is whole.
 
+use super::storages::servers;
 use super::targets::{folder_target, settled};
 use crate::support::App;
 use crate::support::people::Person;
@@ -149,6 +150,29 @@ async fn a_file_that_was_damaged_before_its_last_backup_comes_from_an_older_one(
     app.submit(&owner, "/instance/storage/repair", &[]).await;
     let reply = app.with_token(&owner.token, Method::GET, &url).send().await.unwrap();
     assert_eq!((reply.status().as_u16(), reply.bytes().await.unwrap().len()), (200, 5_000));
+    app.stop().await;
+}
+
+/// f15: the first target is gone, so the file comes from the next one, over the network.
+#[actix_web::test]
+async fn a_damaged_file_comes_back_from_a_bucket_where_the_folder_is_gone() {
+    let Some(server) = servers::s3() else { return };
+    let app = App::start().await;
+    app.project("SHOP").await;
+    let owner = app.as_role(Role::Owner, None).await;
+    let url = attached(&app, &owner, vec![9; 70_000]).await;
+    let secrets = json!({ "user": "testkeep", "password": "much-secret" });
+    let bucket = json!({ "name": "Bucket", "address": server.place, "schedule": "", "secrets": secrets });
+    back_up(&app, &owner).await;
+    post(&app, &owner, "/api/v1/backup-targets", bucket).await;
+    back_up(&app, &owner).await;
+    fs::remove_dir_all(app.folder().join("keep")).unwrap();
+    flip(&blobs(&app.data())[0], 400);
+    checked(&app, &owner).await;
+    let page = app.submit_and_follow(&owner, "/instance/storage/repair", &[]).await;
+    assert!(page.contains("1 files are brought back"), "{page}");
+    let reply = app.with_token(&owner.token, Method::GET, &url).send().await.unwrap();
+    assert_eq!((reply.status().as_u16(), reply.bytes().await.unwrap().len()), (200, 70_000));
     app.stop().await;
 }
 
