@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
-use testkeep::keeping::backup::storage::Folder;
+use testkeep::keeping::backup::storage::{Folder, Reach};
 use testkeep::keeping::recovery;
 use testkeep::keeping::shipping::replay::{Shortfall, Until, replay};
 use testkeep::kernel::access::StorageKeep;
@@ -116,9 +116,10 @@ async fn an_instance_that_was_set_back_writes_over_nothing_and_begins_anew() {
     assert_eq!(held(shipped.app.folder(), "given-up").await.0, given_up.1);
 
     // From the first backup alone nobody gets to what came later without hearing of it.
-    let receipts = recovery::find(&shipped.keep(), &kit).unwrap().receipts;
+    let keep = Reach::folder(&shipped.keep()).unwrap();
+    let receipts = recovery::find(&keep, &kit).unwrap().receipts;
     let order = recovery::Order {
-        from: shipped.keep(),
+        from: keep,
         into: shipped.app.folder().join("first"),
         key_file: shipped.app.folder().join("first.key"),
         number: Some(receipts[0].number),
