@@ -15,7 +15,7 @@ use crate::keeping::shipping::replay::{Shortfall, Until};
 use crate::keeping::targets::{self, Goal};
 use crate::kernel::access::{BackupRun, Claim, Gate};
 use crate::kernel::error::{Error, Result};
-use crate::kernel::keyring::{RecoverySecret, default_key_file};
+use crate::kernel::keyring::{Paper, default_key_file};
 use crate::kernel::options::Options;
 use crate::people::setup;
 use clap::Args;
@@ -47,7 +47,7 @@ pub struct Backup {
 #[derive(Args, Debug)]
 #[command(
     after_help = "With the instance at hand its own keys open the backups; anywhere else the recovery \
-    kit does:\n\n  testkeep verify --from /mnt/keep --kit-file kit.txt"
+    kit does, or enough shares:\n\n  testkeep verify --from /mnt/keep --kit-file kit.txt"
 )]
 pub struct Verify {
     /// Folder or address of the backups, or the name of a target of the instance.
@@ -58,6 +58,9 @@ pub struct Verify {
     /// File with the recovery kit, or with its secret only.
     #[arg(long, visible_alias = "kit", value_name = "FILE")]
     kit_file: Option<PathBuf>,
+    /// File with enough shares, one on each line, in place of the kit; `-` for standard input or the terminal.
+    #[arg(long, alias = "shares", value_name = "FILE", conflicts_with = "kit_file")]
+    shares_file: Option<PathBuf>,
 }
 
 /// Brings an instance back from its backups: whole on any machine, with its recovery kit, or a project, a case or
@@ -68,6 +71,7 @@ pub struct Verify {
     everyday key lies beside it, or where --key-file says. With --project, --case or --run things come back into \
     the living instance, under the references they had; --dry-run shows what that would do.\n\n  \
     testkeep restore --from /mnt/keep --into /var/lib/testkeep --kit-file kit.txt\n  \
+    testkeep restore --from /mnt/keep --into /var/lib/testkeep --shares-file -\n  \
     testkeep restore --from s3://keep/shop?region=eu-west-1 --access-file - --into /tmp/then --kit-file kit.txt\n  \
     testkeep restore --from /mnt/keep --into /tmp/then --at 2026-11-22T10:15:00Z\n  \
     testkeep restore --from /mnt/keep --case SHOP-C12 --dry-run"
@@ -100,6 +104,9 @@ pub struct Restore {
     /// File with the recovery kit, or with its secret only; asked for at the terminal without it.
     #[arg(long, visible_alias = "kit", value_name = "FILE")]
     kit_file: Option<PathBuf>,
+    /// File with enough shares, one on each line, in place of the kit; `-` for standard input or the terminal.
+    #[arg(long, alias = "shares", value_name = "FILE", conflicts_with = "kit_file")]
+    shares_file: Option<PathBuf>,
     /// Number of the backup; the newest without it, into the living instance the newest that was read back.
     #[arg(long, value_name = "NUMBER")]
     backup: Option<u64>,
@@ -234,10 +241,9 @@ async fn reach_of(from: &str, access: &Access, options: &Options) -> Result<Reac
 /// Reads the newest backup back.
 pub async fn verify(command: Verify, options: &Options, output: Output) -> Result<()> {
     let (from, access) = (&command.from, &command.access);
-    let with_kit =
-        async |kit: RecoverySecret| recovery::verify(&reach_of(from, access, options).await?, &kit);
-    let proof = match &command.kit_file {
-        Some(file) => with_kit(unlock::kit_in(file)?).await?,
+    let by_paper = async |paper: Paper| recovery::verify(&reach_of(from, access, options).await?, &paper);
+    let proof = match unlock::paper_in(command.kit_file.as_deref(), command.shares_file.as_deref())? {
+        Some(paper) => by_paper(paper).await?,
         None if app::is_there(options) => {
             let house = unlock::house(options)?;
             let proof = async {
@@ -249,7 +255,7 @@ pub async fn verify(command: Verify, options: &Options, output: Output) -> Resul
             house.close().await;
             proof?
         }
-        None => with_kit(unlock::typed_kit()?).await?,
+        None => by_paper(unlock::typed_kit()?).await?,
     };
     let verified = Verified::from(proof);
     output.print(&verified, Verified::text);
@@ -273,13 +279,13 @@ pub async fn restore(command: Restore, options: &Options, output: Output) -> Res
         };
         return bring::run(part, options, output).await;
     }
-    let Restore { from, access, into, kit_file, backup: number, at: until, as_far_as_possible, .. } = command;
+    let Restore { from, access, into, backup: number, at: until, as_far_as_possible, .. } = command;
     let shortfall = if as_far_as_possible { Shortfall::Accepted } else { Shortfall::Refused };
     let missing = |name: &str| Error::invalid(format!("Nothing was said for {name}."));
     let from = from.ok_or_else(|| missing("--from").hint("Name the place of the backups."))?;
     let into = into.ok_or_else(|| missing("--into"))?;
-    let kit = match &kit_file {
-        Some(file) => unlock::kit_in(file)?,
+    let paper = match unlock::paper_in(command.kit_file.as_deref(), command.shares_file.as_deref())? {
+        Some(paper) => paper,
         None => unlock::typed_kit()?,
     };
     let into = std::path::absolute(into).map_err(Error::internal)?;
@@ -288,7 +294,7 @@ pub async fn restore(command: Restore, options: &Options, output: Output) -> Res
     let from = reach_of(&from, &access, options).await?;
     let order = Order { from, into, key_file, number, until, shortfall };
     let recovery::Restored { receipt, manifest, replayed } =
-        recovery::restore(&program, &order, &kit).await?;
+        recovery::restore(&program, &order, &paper).await?;
     let restored = Restored {
         into: order.into,
         key_file: order.key_file,

@@ -169,8 +169,8 @@ fn run(cli: Cli, output: Output) -> Result<()> {
     // Outgoing connections take their ciphers from here; nobody has chosen others before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let options = cli.flags.options()?;
-    if let Command::Serve(_) = cli.command {
-        return serve::run(&options);
+    if let Command::Serve(serve) = &cli.command {
+        return serve::run(serve, &options);
     }
     actix_web::rt::System::new().block_on(async move {
         match cli.command {

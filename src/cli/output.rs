@@ -55,6 +55,11 @@ pub fn say(line: &str) {
     }
 }
 
+/// Writes a line to standard error, for whoever types.
+pub fn note(line: &str) {
+    eprintln!("{line}");
+}
+
 /// Columns of text, each as wide as its widest cell.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |at: usize| {

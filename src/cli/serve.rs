@@ -15,6 +15,7 @@ use crate::server::listen::StopOrder;
 use crate::server::{Manager, log, sandbox};
 use again::Program;
 use clap::Args;
+use std::path::PathBuf;
 use std::thread;
 
 /// Starts the instance; makes a new one in an empty data folder.
@@ -24,13 +25,18 @@ use std::thread;
     begins anew, with the program that lies at its place then.\n\n  \
     testkeep serve --data /var/lib/testkeep --listen 0.0.0.0:8443"
 )]
-pub struct Serve {}
+pub struct Serve {
+    /// Open the instance with the shares in this file, one on each line; `-` reads them from standard input, where
+    /// each is asked for at a terminal.
+    #[arg(long, alias = "shares", value_name = "FILE")]
+    shares_file: Option<PathBuf>,
+}
 
 /// Answers until SIGTERM or SIGINT; begins anew at SIGHUP.
 ///
 /// All work is done by a thread and those that come from it, which cannot leave the sandbox. The first thread only
 /// waits, and is the one that can put another program in the place of this one.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(command: &Serve, options: &Options) -> Result<()> {
     log::start(&options.log)?;
     // Before anything else: an upgrade may put another file in its place while this one runs.
     let program = Program::at_its_place()?;
@@ -38,10 +44,10 @@ pub fn run(options: &Options) -> Result<()> {
     if options.kms.is_some() {
         Manager.may_take(Patience::Start.longest());
     }
-    let unlock = if is_new {
-        app::unlock(options, Patience::Start)?
-    } else {
-        unlock::existing_with(options, Patience::Start)?
+    let unlock = match &command.shares_file {
+        Some(file) => Unlock::Shares(unlock::shares_in(file)?),
+        None if is_new => app::unlock(options, Patience::Start)?,
+        None => unlock::existing_with(options, Patience::Start)?,
     };
     if is_new {
         // Its folder is closed to the server.

@@ -1,9 +1,10 @@
 //! How a command comes by the key: a file, a descriptor, a credential of systemd, or a prompt. Never argv.
 
+use super::output::note;
 use crate::app::{self, House};
 use crate::keeping::keys::kms::Patience;
-use crate::kernel::error::{Error, Result};
-use crate::kernel::keyring::{RecoverySecret, SharedSecret, SlotKind, Unlock, slots_of};
+use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::keyring::{Paper, RecoverySecret, SharedSecret, SlotKind, Unlock, slots_of};
 use crate::kernel::layout;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
@@ -73,18 +74,56 @@ pub fn kit_in(file: &Path) -> Result<RecoverySecret> {
     RecoverySecret::parse(&text)
 }
 
-/// What enough shares give, out of their printed pages or one on each line.
+/// What enough shares give, out of their printed pages or one on each line. `-` is standard input, and at a
+/// terminal each is asked for.
 pub fn shares_in(file: &Path) -> Result<SharedSecret> {
     let unreadable = |cause: std::io::Error| {
         Error::not_found(format!("The file of shares {} cannot be read: {cause}.", file.display()))
     };
     let mut text = zeroize::Zeroizing::new(String::new());
-    let opened = File::open(file).map_err(unreadable)?;
-    opened.take(limits::KIT_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    if file == Path::new("-") {
+        if std::io::stdin().is_terminal() {
+            return typed_shares();
+        }
+        std::io::stdin().take(limits::KIT_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    } else {
+        let opened = File::open(file).map_err(unreadable)?;
+        opened.take(limits::KIT_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    }
     SharedSecret::parse(&text)
 }
 
+/// Asks for one share after the other until they are enough; one that is typed wrong is asked for again.
+fn typed_shares() -> Result<SharedSecret> {
+    let mut typed = zeroize::Zeroizing::new(String::new());
+    let mut number = 1;
+    loop {
+        let line = prompt(&format!("Share {number}: "))?;
+        if line.expose().trim().is_empty() {
+            return Err(Error::unauthenticated("Too few shares were typed."));
+        }
+        let with = zeroize::Zeroizing::new(format!("{}{}\n", *typed, line.expose()));
+        match SharedSecret::parse(&with) {
+            Ok(secret) => return Ok(secret),
+            Err(reason) if reason.kind() == Kind::Unauthenticated => {
+                typed = with;
+                number += 1;
+            }
+            Err(reason) => note(&format!("{} Type it once more.", reason.sentence())),
+        }
+    }
+}
+
+/// What somebody has on paper, if a file of either kind was named.
+pub fn paper_in(kit: Option<&Path>, shares: Option<&Path>) -> Result<Option<Paper>> {
+    match (kit, shares) {
+        (Some(file), _) => kit_in(file).map(|secret| Some(Paper::Kit(secret))),
+        (None, Some(file)) => shares_in(file).map(|secret| Some(Paper::Shares(secret))),
+        (None, None) => Ok(None),
+    }
+}
+
 /// The secret of a recovery kit, as somebody types it.
-pub fn typed_kit() -> Result<RecoverySecret> {
-    RecoverySecret::parse(prompt("Secret of the recovery kit: ")?.expose())
+pub fn typed_kit() -> Result<Paper> {
+    RecoverySecret::parse(prompt("Secret of the recovery kit: ")?.expose()).map(Paper::Kit)
 }

@@ -1,12 +1,12 @@
-//! Recovery: from a repository and a recovery kit to an instance that starts, on a machine that knew nothing.
+//! Recovery: from a repository and a paper, kit or shares, to an instance that starts, on a machine that knew nothing.
 //!
-//! The engine's `restore` compares every byte with the signed receipt; this adds what only the kit can
+//! The engine's `restore` compares every byte with the signed receipt; this adds what only the paper can
 //! show, and an everyday key. The destination appears whole under its name, or not at all.
 
 use super::backup::manifest::Manifest;
 use super::backup::restore::{self, Found};
 use super::backup::storage::{Reach, Storage};
-use super::backup::{Proof, Receipt, verify};
+use super::backup::{Proof, Receipt, locks, verify};
 use super::backups;
 use super::shipping::replay::{self, Replayed, Shortfall, Until};
 use crate::kernel::access::{AuditView, InstanceKeep, InstanceView, Shell};
@@ -16,7 +16,9 @@ use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::instance::Instance;
 use crate::kernel::integrity;
-use crate::kernel::keyring::{self, Keyring, RecoverySecret, Unlock};
+use crate::kernel::keyring::{self, Keyring, Paper, Unlock};
+use crate::kernel::layout;
+use crate::kernel::secret::Secret;
 use crate::kernel::time::Clock;
 use crate::people::sessions;
 use data_encoding::HEXLOWER;
@@ -59,16 +61,66 @@ pub struct Restored {
     pub replayed: Option<Replayed>,
 }
 
-/// Opens a repository with the kit and shows that its receipts were signed by the instance of the kit.
-pub fn find(from: &Reach, kit: &RecoverySecret) -> Result<Found> {
-    restore::find(from, &kit.repository_password(), None)
+/// Paper, and the keyring that it opened beside the repository, if one lies there that fits it.
+struct Brought<'a> {
+    paper: &'a Paper,
+    beside: Option<Keyring>,
 }
 
-/// Reads the newest backup back, every byte, on a machine that has the kit and no instance.
-pub fn verify(from: &Reach, kit: &RecoverySecret) -> Result<Proof> {
-    let found = find(from, kit)?;
+impl<'a> Brought<'a> {
+    fn to(place: &dyn Storage, paper: &'a Paper) -> Result<Brought<'a>> {
+        // Whoever can write there can lay something down, but nothing that this paper opens.
+        let opened = |json: &Vec<u8>| Keyring::open_bytes(json, &paper.unlock()).ok();
+        let beside = locks::keyrings_beside(place)?.iter().find_map(opened);
+        Ok(Brought { paper, beside })
+    }
+
+    /// The password of the repository at this place.
+    fn password(&self, place: &str) -> Result<Secret<String>> {
+        match (self.paper, &self.beside) {
+            (Paper::Kit(secret), _) => Ok(secret.repository_password()),
+            (Paper::Shares(_), Some(keyring)) => Ok(keyring.backup_password()),
+            (Paper::Shares(_), None) => Err(Error::unauthenticated(format!(
+                "These shares open no backup at {place}."
+            ))
+            .hint(
+                "Shares open a place once a backup went there after they were printed, and those of an older \
+                     set open nothing. The recovery kit opens it without them.",
+            )),
+        }
+    }
+
+    /// The keys of what came back. A paper that is younger than the backup opens it by the keyring that lies
+    /// beside the repository.
+    fn keyring(&self, json: &[u8]) -> Result<Keyring> {
+        Keyring::open_bytes(json, &self.paper.unlock()).or_else(|reason| match &self.beside {
+            Some(beside) => beside.as_of(json),
+            None => Err(reason),
+        })
+    }
+
+    fn keyring_in(&self, data: &Path) -> Result<Keyring> {
+        let path = layout::keyring(data);
+        self.keyring(&std::fs::read(&path).map_err(|cause| trouble("read", &path, cause))?)
+    }
+}
+
+/// Opens a repository with what somebody has on paper.
+pub fn find(from: &Reach, paper: &Paper) -> Result<Found> {
+    found(from, paper).map(|(found, _)| found)
+}
+
+fn found<'a>(from: &Reach, paper: &'a Paper) -> Result<(Found, Brought<'a>)> {
+    let brought = Brought::to(from.open()?.storage(), paper)?;
+    let found = restore::find(from, &brought.password(&from.place.to_string())?, None)?;
+    Ok((found, brought))
+}
+
+/// Reads the newest backup back, every byte, on a machine that has the paper and no instance.
+pub fn verify(from: &Reach, paper: &Paper) -> Result<Proof> {
+    let (found, brought) = found(from, paper)?;
     let mut proof = verify::verify_found(&found)?;
-    if let Err(reason) = vouched(&found, &proof.receipt, kit) {
+    if let Err(reason) = vouched(&found, &proof.receipt, &brought) {
         proof.findings.errors.push(reason.sentence().to_owned());
     }
     Ok(proof)
@@ -77,19 +129,19 @@ pub fn verify(from: &Reach, kit: &RecoverySecret) -> Result<Proof> {
 /// Brings an instance back. `program` is our own executable: the engine works in a child of its own.
 ///
 /// Errors: `Conflict` if the destination exists; whatever goes wrong, it does not exist afterwards.
-pub async fn restore(program: &Path, order: &Order, kit: &RecoverySecret) -> Result<Restored> {
+pub async fn restore(program: &Path, order: &Order, paper: &Paper) -> Result<Restored> {
     let Order { from, into, key_file, number, until, shortfall } = order;
     if into.symlink_metadata().is_ok() {
         return Err(taken(into));
     }
     keyring::refuse_inside(into, key_file)?;
-    let found = find(from, kit)?;
+    let (found, brought) = found(from, paper)?;
     let receipt = match (until, number) {
         (_, Some(number)) => found.numbered(*number)?,
         (Some(until), None) => replay::base(&found.receipts, *until)?.0,
         (None, None) => found.newest()?,
     };
-    vouched(&found, receipt, kit)?;
+    vouched(&found, receipt, &brought)?;
 
     let parent = into.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     durable::create_folder(parent)?;
@@ -101,11 +153,12 @@ pub async fn restore(program: &Path, order: &Order, kit: &RecoverySecret) -> Res
 
     let target = from.open()?;
     let log = target.storage();
-    let replayed = until.map(|until| follow_log(log, receipt, until, *shortfall, &data, kit)).transpose()?;
+    let replayed =
+        until.map(|until| follow_log(log, receipt, until, *shortfall, &data, &brought)).transpose()?;
 
     let had_key = key_file.exists();
     let finished = async {
-        open_from_now_on(&data, key_file, kit)?;
+        open_from_now_on(&data, key_file, &brought)?;
         let replayed = replayed.map(|replayed| (log, replayed));
         let replayed = prove_by_opening(&data, key_file, &manifest, receipt, replayed).await?;
         let moved = renameat_with(CWD, &data, CWD, into, RenameFlags::NOREPLACE);
@@ -135,9 +188,9 @@ fn follow_log(
     until: Until,
     shortfall: Shortfall,
     data: &Path,
-    kit: &RecoverySecret,
+    brought: &Brought<'_>,
 ) -> Result<Replayed> {
-    let key = Keyring::open(data, &Unlock::Kit(kit.clone()))?.log();
+    let key = brought.keyring_in(data)?.log();
     let place = receipt.log.as_ref().ok_or_else(|| {
         Error::not_found(format!("Backup {} is not followed by a log.", receipt.number))
             .hint("Leave --at away to restore it as it was made.")
@@ -151,24 +204,28 @@ fn taken(into: &Path) -> Error {
 }
 
 /// The key beside the receipts could have been exchanged together with them. The one in the key ring
-/// could not: nobody makes a key ring that this kit opens.
-fn vouched(found: &Found, receipt: &Receipt, kit: &RecoverySecret) -> Result<()> {
-    let json = verify::keyring_in(found, receipt)?;
-    let keyring = Keyring::open_bytes(&json, &Unlock::Kit(kit.clone()))?;
+/// could not: nobody makes a key ring that this paper opens.
+fn vouched(found: &Found, receipt: &Receipt, brought: &Brought<'_>) -> Result<()> {
+    let keyring = brought.keyring(&verify::keyring_in(found, receipt)?)?;
     let signing = SigningKey::from_bytes(keyring.backup_signing().expose());
     if signing.verifying_key() != found.public_key {
-        return Err(Error::invalid("The receipts were not signed by the instance of this recovery kit.")
-            .hint("Somebody exchanged them. Use another copy of the repository, and find out who wrote this one."));
+        return Err(Error::invalid(format!(
+            "The receipts were not signed by the instance of {}.",
+            brought.paper.spoken()
+        ))
+        .hint(
+            "Somebody exchanged them. Use another copy of the repository, and find out who wrote this one.",
+        ));
     }
     Ok(())
 }
 
 /// Gives the restored instance an everyday key in the place of the one that was lost.
-fn open_from_now_on(data: &Path, key_file: &Path, kit: &RecoverySecret) -> Result<()> {
+fn open_from_now_on(data: &Path, key_file: &Path, brought: &Brought<'_>) -> Result<()> {
     if let Some(folder) = key_file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         durable::create_folder(folder)?;
     }
-    let mut keyring = Keyring::open(data, &Unlock::Kit(kit.clone()))?;
+    let mut keyring = brought.keyring_in(data)?;
     keyring.replace_slot(&Unlock::KeyFile(key_file.to_owned()))?;
     keyring.save(data)
 }

@@ -29,6 +29,15 @@ pub struct Instance {
     clock: Clock,
 }
 
+/// How many secrets got another key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Resealed {
+    /// So many did.
+    pub changed: usize,
+    /// So many open under no key.
+    pub unreadable: usize,
+}
+
 impl Instance {
     /// Opens the instance in a data folder. Finds out which key its database has, should a change of it have
     /// been cut off.
@@ -119,6 +128,20 @@ impl Instance {
             self.change_keyring(|keyring| Ok(keyring.make_vault(self.clock.now())))?;
         }
         self.keyring()?.seal(about, plain).ok_or_else(|| Error::internal("the vault has no key"))
+    }
+
+    /// The same secret under the key of the vault that is in use; none if it lies under that one already, or
+    /// opens under none.
+    pub fn reseal(&self, about: &str, sealed: &[u8], tally: &mut Resealed) -> Result<Option<Vec<u8>>> {
+        if !self.keyring()?.is_sealed_by_an_older_key(sealed) {
+            return Ok(None);
+        }
+        let Ok(plain) = self.unseal(about, sealed) else {
+            tally.unreadable += 1;
+            return Ok(None);
+        };
+        tally.changed += 1;
+        self.seal(about, plain.expose()).map(Some)
     }
 
     /// A secret that `seal` sealed.

@@ -2,11 +2,13 @@
 
 mod certificates;
 mod exchange;
+mod keys;
 mod log;
 mod storage;
 
 pub use certificates::*;
 pub use exchange::*;
+pub use keys::*;
 pub use log::*;
 pub use storage::*;
 
@@ -355,20 +357,6 @@ pub const KEY_CHANGES_SHOWN: i64 = 20;
 pub const KEY_CHANGE_STUCK_MS: i64 = 24 * 3_600_000;
 /// Bytes of attached files that are encrypted anew in a second at most.
 pub const BLOB_REKEY_BYTES_PER_SECOND: u64 = 64 << 20;
-/// How long a connection to a key service may take to come about.
-pub const KMS_CONNECT_WAIT: Duration = Duration::from_secs(5);
-/// How long a key service may be silent before it is asked once more.
-pub const KMS_SILENCE_MAX: Duration = Duration::from_secs(10);
-/// Pause after the first failed question; each further one doubles it, up to `TARGET_RETRY_PAUSE_MAX`.
-pub const KMS_RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// How long a command goes on asking a key service that is not there.
-pub const KMS_COMMAND_WAIT: Duration = Duration::from_secs(5);
-/// How long a server that starts goes on asking: the service may start at the same time.
-pub const KMS_START_WAIT: Duration = Duration::from_secs(120);
-/// An answer of a key service, in bytes.
-pub const KMS_ANSWER_BYTES_MAX: u64 = 64 << 10;
-/// A token or a secret id, in bytes.
-pub const KMS_TOKEN_BYTES_MAX: u64 = 8 << 10;
 /// Upgrades that a page shows.
 pub const UPGRADES_SHOWN: i64 = 50;
 /// Bytes of a signature or of the key it is checked with.

@@ -1,5 +1,6 @@
 //! `testkeep key`: the ways in which the instance opens, and the exchange of its keys.
 
+mod kit;
 mod rotate;
 mod shares;
 
@@ -29,8 +30,9 @@ pub struct Key {
     /// Open the instance with the recovery kit in this file.
     #[arg(long, value_name = "FILE", global = true)]
     kit_file: Option<PathBuf>,
-    /// Open the instance with the shares in this file, one on each line.
-    #[arg(long, value_name = "FILE", global = true, conflicts_with = "kit_file")]
+    /// Open the instance with the shares in this file, one on each line; `-` reads them from standard input, where
+    /// each is asked for at a terminal.
+    #[arg(long, alias = "shares", value_name = "FILE", global = true, conflicts_with = "kit_file")]
     shares_file: Option<PathBuf>,
     #[command(subcommand)]
     change: Change,
@@ -45,6 +47,8 @@ enum Change {
     Rotate(rotate::Rotate),
     /// Print shares of which so many open the instance. Shares of before become worthless.
     Shares(shares::Shares),
+    /// Exchange the recovery kit. The one before opens neither the instance nor new backups any more.
+    RenewKit(kit::RenewKit),
     /// Bring the slot that opens the instance now to the newest format. Once with each secret, after an upgrade.
     Upgrade,
     /// Set the key file: another one takes the place of the one before. It is made if it does not exist.
@@ -119,18 +123,20 @@ pub async fn run(command: Key, options: &Options, output: Output) -> Result<()> 
         (None, Some(file)) => Unlock::Shares(unlock::shares_in(file)?),
         (None, None) => unlock::existing(options)?,
     };
-    if let Change::Rotate(rotate) = command.change {
-        return rotate::run(rotate, options, &unlock, output).await;
-    }
+    let change = match command.change {
+        Change::Rotate(rotate) => return rotate::run(rotate, options, &unlock, output).await,
+        Change::RenewKit(renew) => return kit::run(renew, options, &unlock, output).await,
+        change => change,
+    };
     let house = House::open(options, &unlock, Clock::System)?;
-    let outcome = inside(command.change, options, &house, output).await;
+    let outcome = inside(change, options, &house, output).await;
     house.close().await;
     outcome
 }
 
 async fn inside(command: Change, options: &Options, house: &House, output: Output) -> Result<()> {
     match command {
-        Change::Status | Change::Rotate(_) => {}
+        Change::Status | Change::Rotate(_) | Change::RenewKit(_) => {}
         Change::Upgrade => change(house, |_| Ok(())).await?,
         Change::Shares(shares) => return shares::run(shares, house, output).await,
         Change::SetFile { path } => {

@@ -7,7 +7,7 @@ use crate::keeping::backups::Desk;
 use crate::keeping::keys::{self, Change, Keeper, Kind};
 use crate::kernel::access::InstanceKeep;
 use crate::kernel::error::{Error, Result};
-use crate::kernel::hold;
+use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
@@ -52,16 +52,7 @@ fn kind(word: &str) -> Result<Kind, String> {
 /// Orders, and waits until all is done.
 pub async fn run(rotate: Rotate, options: &Options, unlock: &Unlock, output: Output) -> Result<()> {
     let kinds = if rotate.only.is_empty() { Kind::ALL.to_vec() } else { rotate.only };
-    // Asked before the instance opens: a server that starts in between does the work instead.
-    let held = match hold::holder(&options.data) {
-        Some(_) => None,
-        None if app::is_there(options) => hold::hold(&options.data).ok(),
-        None => None,
-    };
-    let house = match &held {
-        Some(held) => House::serve(options, unlock, Clock::System, held)?,
-        None => House::open(options, unlock, Clock::System)?,
-    };
+    let (held, house) = opened(options, unlock)?;
     let ordered = kinds.clone();
     let gate = house.shell.operator().gate::<InstanceKeep>(());
     let outcome = gate.write(move |tx| keys::order(tx, &ordered)).await;
@@ -86,6 +77,21 @@ pub async fn run(rotate: Rotate, options: &Options, unlock: &Unlock, output: Out
                 .hint("The others were. Look at the page of keys, then order it once more."))
         }
     }
+}
+
+/// Opens the instance, with the right to do a server's work where none runs.
+pub(super) fn opened(options: &Options, unlock: &Unlock) -> Result<(Option<Held>, House)> {
+    // Asked before the instance opens: a server that starts in between does the work instead.
+    let held = match hold::holder(&options.data) {
+        Some(_) => None,
+        None if app::is_there(options) => hold::hold(&options.data).ok(),
+        None => None,
+    };
+    let house = match &held {
+        Some(held) => House::serve(options, unlock, Clock::System, held)?,
+        None => House::open(options, unlock, Clock::System)?,
+    };
+    Ok((held, house))
 }
 
 /// The newest exchange of each kind, once none of them is under way. The instance is opened for each look:

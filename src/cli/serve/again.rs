@@ -16,6 +16,8 @@ use std::process::Command;
 
 /// The flag that names the descriptor of the passphrase.
 const PASSPHRASE_FLAG: &str = "--passphrase-fd";
+/// The flags that name a file of shares.
+const SHARES_FLAGS: [&str; 2] = ["--shares-file", "--shares"];
 
 /// The program as it was called.
 pub struct Program {
@@ -33,15 +35,26 @@ impl Program {
     /// Puts the program that lies there now in our place. Comes back only with the reason why it could not.
     pub fn begin_anew(self, unlock: &Unlock) -> Error {
         let mut command = Command::new(&self.path);
-        match unlock {
-            Unlock::Passphrase(passphrase) => match handed_on(passphrase) {
-                Ok(descriptor) => {
-                    command.args(without_descriptor(self.arguments));
-                    command.env("TESTKEEP_PASSPHRASE_FD", descriptor.into_raw_fd().to_string());
-                }
-                Err(reason) => return reason,
-            },
-            _ => {
+        let handed = match unlock {
+            Unlock::Passphrase(passphrase) => Some((passphrase.clone(), &[PASSPHRASE_FLAG][..])),
+            Unlock::Shares(shares) => Some((shares.handed_on(), &SHARES_FLAGS[..])),
+            _ => None,
+        };
+        match handed {
+            Some((secret, flags)) => {
+                let descriptor = match handed_on(&secret) {
+                    Ok(descriptor) => descriptor.into_raw_fd().to_string(),
+                    Err(reason) => return reason,
+                };
+                command.args(without(self.arguments, flags));
+                match unlock {
+                    Unlock::Shares(_) => {
+                        command.args([SHARES_FLAGS[0].to_owned(), format!("/proc/self/fd/{descriptor}")])
+                    }
+                    _ => command.env("TESTKEEP_PASSPHRASE_FD", descriptor),
+                };
+            }
+            None => {
                 command.args(self.arguments);
             }
         }
@@ -52,23 +65,24 @@ impl Program {
     }
 }
 
-/// A pipe that holds the passphrase: whoever typed it has left, and its first descriptor was read to its end.
-fn handed_on(passphrase: &Secret<String>) -> Result<OwnedFd> {
+/// A pipe that holds a secret: whoever typed it has left, and its first descriptor was read to its end.
+fn handed_on(secret: &Secret<String>) -> Result<OwnedFd> {
     let (reading, mut writing) = std::io::pipe().map_err(Error::internal)?;
     // Shorter than what a pipe holds, so nobody has to read meanwhile.
-    writing.write_all(passphrase.expose().as_bytes()).map_err(Error::internal)?;
+    writing.write_all(secret.expose().as_bytes()).map_err(Error::internal)?;
     fcntl_setfd(&reading, FdFlags::empty()).map_err(Error::internal)?;
     Ok(reading.into())
 }
 
-/// The arguments without the descriptor of the old process; the environment names the new one.
-fn without_descriptor(arguments: Vec<OsString>) -> Vec<OsString> {
+/// The arguments without these flags and their values: what they named was of the old process.
+fn without(arguments: Vec<OsString>, flags: &[&str]) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
-        if argument == PASSPHRASE_FLAG {
+        let words = argument.to_string_lossy();
+        if flags.iter().any(|flag| words == *flag) {
             arguments.next();
-        } else if !argument.to_string_lossy().starts_with(&format!("{PASSPHRASE_FLAG}=")) {
+        } else if !flags.iter().any(|flag| words.starts_with(&format!("{flag}="))) {
             kept.push(argument);
         }
     }
@@ -82,7 +96,10 @@ mod tests {
     #[test]
     fn only_the_descriptor_is_left_out() {
         let given = ["serve", "--passphrase-fd", "3", "--data", "x", "--passphrase-fd=4"];
-        let kept = without_descriptor(given.map(OsString::from).to_vec());
+        let kept = without(given.map(OsString::from).to_vec(), &[PASSPHRASE_FLAG]);
         assert_eq!(kept, ["serve", "--data", "x"].map(OsString::from));
+        let given = ["serve", "--shares", "-", "--shares-file=x", "--log", "warn"];
+        let kept = without(given.map(OsString::from).to_vec(), &SHARES_FLAGS);
+        assert_eq!(kept, ["serve", "--log", "warn"].map(OsString::from));
     }
 }

@@ -5,12 +5,13 @@
 //! may panic, so it lives in a process of its own.
 
 use super::keep::Keep;
+use super::locks::Papers;
 use super::manifest::ROOT;
 use super::reader::Ledger;
 use super::receipt::{Chain, Identity, Place, Receipt};
 use super::source::{Parts, Source};
 use super::target::Target;
-use super::{Say, caught, now, reported, sealed, verify};
+use super::{Say, caught, now, own, reported, sealed, verify};
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::secret::Secret;
@@ -44,7 +45,8 @@ const MARK: &str = "testkeep.json";
 /// One repository with its password and its receipts.
 pub struct Engine {
     pub(super) target: Target,
-    password: Secret<String>,
+    pub(super) password: Secret<String>,
+    pub(super) papers: Papers,
     /// Opening by password costs scrypt (128 MiB, about a second); by master key nothing.
     master: Mutex<Option<MasterKey>>,
     pub(super) identity: Identity,
@@ -86,7 +88,14 @@ impl Engine {
     ) -> Engine {
         // One that cannot be read is as good as none: the password opens the same repository.
         let master = Mutex::new(master.and_then(|json| serde_json::from_slice(json.expose()).ok()));
-        Engine { target, password, master, identity, successors: Vec::new(), receipts: receipts.to_owned() }
+        let (papers, successors) = (Papers::default(), Vec::new());
+        Engine { target, password, papers, master, identity, successors, receipts: receipts.to_owned() }
+    }
+
+    /// With the keyring that is to lie beside the repository, and what it may still open with.
+    pub fn with_papers(mut self, papers: Papers) -> Engine {
+        self.papers = papers;
+        self
     }
 
     /// Signs with the last of these keys, as soon as a receipt has vouched for it.
@@ -135,6 +144,7 @@ impl Engine {
             // What the cut run stored stands in no index, and so would be stored again.
             repo.repair_index(&RepairIndexOptions::default(), false).map_err(reported)?;
         }
+        self.settle(&repo)?;
         let repo = repo.to_indexed_ids().map_err(reported)?;
         let mut chain = self.chain()?;
         let source = Source::of(parts, &self.identity.instance, ledger)?;
@@ -252,12 +262,22 @@ impl Engine {
         let backends = self.backends(ledger);
         if let Some(master) = known {
             match open(&backends, &Credentials::Masterkey(master)) {
-                // C001: the key fits nothing. The repository was made anew; the password decides.
-                Err(cause) if cause.is_code("C001") => {}
+                // The key fits nothing: it is that of another place, or this one was made anew. The password decides.
+                Err(cause) if own(&cause).is_none() => {}
                 opened => return opened.map_err(reported),
             }
         }
-        let repo = open(&backends, &Credentials::password(self.password.expose())).map_err(reported)?;
+        let mut opened = open(&backends, &Credentials::password(self.password.expose()));
+        for password in &self.papers.passwords_before {
+            // It was out of reach when the kit was exchanged.
+            match opened {
+                Err(cause) if cause.is_incorrect_password() => {
+                    opened = open(&backends, &Credentials::password(password.expose()));
+                }
+                _ => break,
+            }
+        }
+        let repo = opened.map_err(reported)?;
         self.remember(repo.key());
         Ok(repo)
     }
@@ -289,7 +309,7 @@ impl Engine {
         *self.master.lock().expect("nobody panics while holding it") = Some(master);
     }
 
-    fn backends(&self, ledger: &Arc<Ledger>) -> RepositoryBackends {
+    pub(super) fn backends(&self, ledger: &Arc<Ledger>) -> RepositoryBackends {
         RepositoryBackends::new(Arc::new(self.target.with_ledger(ledger)), None)
     }
 

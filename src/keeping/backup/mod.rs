@@ -12,6 +12,7 @@ pub mod engine;
 pub mod fetch;
 pub mod files;
 pub mod keep;
+pub mod locks;
 pub mod manifest;
 pub mod prove;
 pub mod reader;
@@ -25,6 +26,7 @@ pub mod verify;
 
 pub use engine::{Engine, Listed};
 pub use keep::Keep;
+pub use locks::{Leftover, Papers};
 pub use reader::Ledger;
 pub use receipt::{Chain, Identity, Receipt};
 pub use scratch::{Bench, Scratch};
@@ -59,14 +61,22 @@ fn caught<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     })
 }
 
-/// Turns what the engine reports into one of our errors. If one of ours lies beneath, that one.
-fn reported(cause: Box<RusticError>) -> Error {
+/// The error of ours that lies beneath what the engine reports: the place itself failed.
+fn own(cause: &RusticError) -> Option<Error> {
     let mut beneath: Option<&(dyn StdError + 'static)> = cause.source();
     while let Some(found) = beneath {
         if let Some(own) = found.downcast_ref::<Error>() {
-            return own.clone();
+            return Some(own.clone());
         }
         beneath = found.source();
+    }
+    None
+}
+
+/// Turns what the engine reports into one of our errors. If one of ours lies beneath, that one.
+fn reported(cause: Box<RusticError>) -> Error {
+    if let Some(own) = own(&cause) {
+        return own;
     }
     let error = if cause.is_incorrect_password() {
         Error::conflict("The backup repository was made with another password.")

@@ -5,12 +5,15 @@
 
 use super::schedule::MAKER;
 use super::{Cause, work};
-use crate::keeping::backup::{Bench, Engine, Identity, Ledger, Proof, Receipt, Target, receipt};
+use crate::keeping::backup::{
+    Bench, Engine, Identity, Ledger, Leftover, Papers, Proof, Receipt, Target, receipt,
+};
 use crate::keeping::targets::{self, Goal};
 use crate::kernel::access::{BackupRun, Gate};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{BackupId, TargetId};
 use crate::kernel::instance::Instance;
+use crate::kernel::keyring;
 use crate::kernel::layout;
 use crate::kernel::limits;
 use ed25519_dalek::SigningKey;
@@ -300,6 +303,17 @@ impl Desk {
         .await
     }
 
+    /// Makes the repository at a place open with the recovery kit of now, and with none of before as far as the
+    /// place lets us. Answers what is left of before; none where there is no repository.
+    pub async fn exchange_locks(&self, goal: Goal) -> Result<Option<Leftover>> {
+        let instance = Arc::clone(&self.instance);
+        work::blocking(move || match engine(&instance, &goal)?.exchange_locks() {
+            Err(reason) if reason.kind() == Kind::NotFound => Ok(None),
+            left => left.map(Some),
+        })
+        .await
+    }
+
     /// Whether a backup to this target runs or waits here.
     pub fn is_at_work(&self, target: TargetId) -> bool {
         self.orders().iter().any(|order| order.target == Some(target))
@@ -336,5 +350,9 @@ fn engine_of(instance: &Instance, goal: &Goal, target: Target) -> Result<Engine>
     };
     let master = goal.master.as_ref().or(keyring.backup_master());
     let engine = Engine::new(target, keyring.backup_password(), master, identity, &home);
-    Ok(engine.signing_later_with(successors))
+    let deposit =
+        keyring::deposit(&std::fs::read(layout::keyring(&instance.data)).map_err(Error::internal)?)?;
+    let papers =
+        Papers { passwords_before: keyring.backup_passwords_before(), keyring: Some(deposit.into()) };
+    Ok(engine.signing_later_with(successors).with_papers(papers))
 }

@@ -24,7 +24,7 @@ use rustls_pki_types::pem::PemObject;
 use std::net::IpAddr;
 
 /// What its key is sealed for.
-const ABOUT: &str = "authority";
+pub(super) const ABOUT: &str = "authority";
 /// Bits of an address that a root may sign for: just this one.
 const ADDRESS_BITS_V4: u8 = 32;
 const ADDRESS_BITS_V6: u8 = 128;

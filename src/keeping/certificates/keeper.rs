@@ -30,9 +30,9 @@ const KEEPER: Job = Job {
     may: &[InstanceKeep::INFO],
 };
 /// What keys of certificates are sealed for.
-const KEY_ABOUT: &str = "certificate";
+pub(super) const KEY_ABOUT: &str = "certificate";
 /// What the account at a directory is sealed for.
-const ACCOUNT_ABOUT: &str = "acme account";
+pub(super) const ACCOUNT_ABOUT: &str = "acme account";
 
 /// Looks after the certificate of a running instance.
 pub struct Keeper {
@@ -259,8 +259,14 @@ impl Keeper {
 
     async fn store(&self, source: Source, state: State) -> Result<()> {
         info!(source = source.word(), renew_at = ?state.renew_at, "a certificate was issued");
-        let gate = self.gate();
+        let (gate, instance) = (self.gate(), Arc::clone(&self.instance));
         let stored = gate.write(move |tx| {
+            // The key of the vault may have been exchanged since it was sealed.
+            let again = state.key.as_deref().map(|key| {
+                let plain = instance.unseal(KEY_ABOUT, key)?;
+                instance.seal(KEY_ABOUT, plain.expose())
+            });
+            let state = State { key: again.transpose()?, ..state };
             sql::put_issued(tx, source, &state)?;
             tx.audited(ISSUED.alone(), ())
         });
@@ -319,10 +325,10 @@ impl Keeper {
     /// Opens an account and stores it before anything is ordered with it.
     async fn new_account(&self, directory: &Directory<'_>) -> Result<Account, Failure> {
         let (account, credentials) = directory.new_account().await?;
-        let sealed = self.instance.seal(ACCOUNT_ABOUT, credentials.expose()).map_err(stored_not)?;
-        let url = directory.acme.directory.clone();
+        let (url, instance) = (directory.acme.directory.clone(), Arc::clone(&self.instance));
         let gate = self.gate();
         let stored = gate.write(move |tx| {
+            let sealed = instance.seal(ACCOUNT_ABOUT, credentials.expose())?;
             sql::put_account(tx, &url, &sealed)?;
             tx.audited(ACCOUNT_MADE.alone(), ())
         });

@@ -28,7 +28,10 @@ pub use pair::Pair;
 pub use standing::{Standing, answer, ask, source};
 pub use tls::{Served, Tls, on_disk};
 
+use crate::kernel::access::{InstanceKeep, Write};
 use crate::kernel::audit::Event;
+use crate::kernel::error::Result;
+use crate::kernel::instance::{Instance, Resealed};
 use crate::web::routes::Route;
 
 const ISSUED: Event =
@@ -68,6 +71,21 @@ pub const EVENTS: &[Event] = &[
 /// Routes of the page and of the API.
 pub fn routes() -> Vec<Route> {
     pages::routes().into_iter().chain(api::routes()).collect()
+}
+
+/// Seals keys and accounts under the key of the vault that is in use. The caller writes the entry.
+pub fn reseal(tx: Write<'_, InstanceKeep>, instance: &Instance, tally: &mut Resealed) -> Result<()> {
+    for kept in sql::all_sealed(tx)? {
+        let about = match kept.kind.as_str() {
+            "certificate" => keeper::KEY_ABOUT,
+            "account" => keeper::ACCOUNT_ABOUT,
+            _ => authority::ABOUT,
+        };
+        if let Some(sealed) = instance.reseal(about, &kept.sealed, tally)? {
+            sql::reseal(tx, &kept, &sealed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Where a certificate comes from.

@@ -104,6 +104,40 @@ pub(super) fn put_authority(tx: Write<'_, InstanceKeep>, authority: &Authority) 
     .map(drop)
 }
 
+/// Everything that is sealed: the keys of certificates and of the authority, and accounts at directories.
+pub(super) fn all_sealed(tx: impl Tx) -> Result<Vec<Kept>> {
+    tx.rows(
+        "SELECT 'certificate' AS kind, source AS name, key AS sealed FROM certificates WHERE key IS NOT NULL
+         UNION ALL SELECT 'account', directory, sealed FROM acme_accounts
+         UNION ALL SELECT 'authority', '', key FROM authorities",
+        [],
+    )
+}
+
+/// Puts a secret under another key in the place of the same one.
+pub(super) fn reseal(tx: Write<'_, InstanceKeep>, kept: &Kept, sealed: &[u8]) -> Result<()> {
+    let statement = match kept.kind.as_str() {
+        "certificate" => "UPDATE certificates SET key = :sealed WHERE source = :name",
+        "account" => "UPDATE acme_accounts SET sealed = :sealed WHERE directory = :name",
+        _ => "UPDATE authorities SET key = :sealed WHERE :name = ''",
+    };
+    tx.run(statement, named_params! { ":name": kept.name, ":sealed": sealed }).map(drop)
+}
+
+/// A secret that lies sealed.
+pub(super) struct Kept {
+    /// `certificate`, `account` or `authority`.
+    pub kind: String,
+    pub name: String,
+    pub sealed: Vec<u8>,
+}
+
+impl FromRow for Kept {
+    fn from_row(row: &Row<'_>) -> sql::Result<Kept> {
+        Ok(Kept { kind: row.get("kind")?, name: row.get("name")?, sealed: row.get("sealed")? })
+    }
+}
+
 pub(super) fn insert_client(
     tx: Write<'_, InstanceKeep>,
     serial: &[u8],

@@ -5,12 +5,14 @@
 
 use super::{Change, Kind, STOPPED, age, sql};
 use crate::keeping::backups::Desk;
-use crate::kernel::access::{Gate, InstanceKeep, Job, Permission, Tx, restamp};
+use crate::keeping::targets::Goal;
+use crate::keeping::{certificates, targets};
+use crate::kernel::access::{BackupRun, Gate, InstanceKeep, Job, Permission, Tx, restamp};
 use crate::kernel::alarms::{self, Alarm};
 use crate::kernel::audit::{self, Quiet};
 use crate::kernel::blobs::Rekeyed;
 use crate::kernel::error::{Error, Kind as Failure, Result};
-use crate::kernel::instance::Instance;
+use crate::kernel::instance::{Instance, Resealed};
 use crate::kernel::keyring::Purpose;
 use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
@@ -20,14 +22,24 @@ use tokio::time::sleep;
 use tracing::{error, info};
 
 /// Exchanges keys; may do nothing else.
-pub(super) const KEEPER: Job =
-    Job { name: "keys", meaning: "Exchanges keys that were ordered.", may: &[InstanceKeep::INFO] };
+pub(super) const KEEPER: Job = Job {
+    name: "keys",
+    meaning: "Exchanges keys that were ordered.",
+    may: &[InstanceKeep::INFO, BackupRun::INFO],
+};
 
 /// Exchanges the keys of one instance, in the process that holds its folder.
 pub struct Keeper {
     instance: Arc<Instance>,
     desk: Arc<Desk>,
     gate: Gate<InstanceKeep>,
+}
+
+/// What is to happen once nothing lies under an older key of the vault.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    ForgetOlder,
 }
 
 /// How a step ended.
@@ -54,6 +66,25 @@ impl Keeper {
         }
     }
 
+    /// Makes every target that has not come so far open with the recovery kit in force; answers how many are left.
+    pub async fn follow_kit(&self) -> Result<usize> {
+        let generation = self.instance.keyring()?.generation(Purpose::BackupPassword);
+        let behind = self.gate.read(move |tx| super::kit::behind(tx, generation)).await?;
+        let mut left = 0;
+        for target in behind {
+            let (instance, id) = (Arc::clone(&self.instance), target.id);
+            let goal = self.gate.read(move |tx| Goal::even_if_off(tx, &instance, &targets::get(tx, id)?));
+            let reached = match goal.await {
+                Ok(goal) => self.desk.exchange_locks(goal).await,
+                Err(reason) => Err(reason),
+            };
+            left += usize::from(reached.is_err());
+            let note = self.gate.write(move |tx| super::kit::note(tx, &target, generation, &reached));
+            note.await?;
+        }
+        Ok(left)
+    }
+
     /// Does all that is ordered, and comes back when nothing of it is left.
     pub async fn finish(&self) -> Result<()> {
         while self.look().await? > 0 {
@@ -73,6 +104,7 @@ impl Keeper {
             let Some(kind) = change.kind else { continue };
             left += usize::from(!self.carry_on(change, kind).await?);
         }
+        self.follow_kit().await?;
         Ok(left)
     }
 
@@ -207,7 +239,36 @@ impl Keeper {
     /// Seals every secret of the database anew.
     async fn vault(&self, target: u32) -> Result<Step> {
         self.renew(Purpose::Vault, target)?;
-        Ok(Step::Done)
+        for _ in 0..limits::KEYS_VAULT_ROUNDS {
+            let tally = self.reseal(Then::Nothing).await?;
+            if tally.unreadable > 0 {
+                let count = tally.unreadable;
+                return Err(Error::conflict(format!(
+                    "{count} stored secrets open under no key, so the older keys of the vault stay."
+                ))
+                .hint("Enter the secrets of targets that cannot be reached anew, then order the exchange once more."));
+            }
+            // Once more, in one transaction with the end of the older keys: nobody seals under them meanwhile.
+            if self.reseal(Then::ForgetOlder).await?.changed == 0 {
+                return Ok(Step::Done);
+            }
+        }
+        Ok(Step::Later("Secrets are being changed all the time; the exchange goes on.".into()))
+    }
+
+    /// Moves what is sealed to the key in use; if there was nothing to move, the older keys may go.
+    async fn reseal(&self, then: Then) -> Result<Resealed> {
+        let instance = Arc::clone(&self.instance);
+        let resealing = self.gate.write(move |tx| {
+            let mut tally = Resealed::default();
+            targets::reseal(tx.also()?, &instance, &mut tally)?;
+            certificates::reseal(tx, &instance, &mut tally)?;
+            if then == Then::ForgetOlder && tally == Resealed::default() {
+                instance.change_keyring(|keyring| Ok(keyring.forget_older_vaults()))?;
+            }
+            Ok(tx.quiet(Quiet::JobHeartbeat, tally))
+        });
+        resealing.await
     }
 
     fn renew(&self, purpose: Purpose, target: u32) -> Result<()> {

@@ -7,6 +7,8 @@
 mod age;
 mod api;
 mod keeper;
+mod kit;
+mod kit_pages;
 pub mod kms;
 mod pages;
 mod sql;
@@ -14,6 +16,7 @@ mod sql;
 pub use age::{AGES, DAYS_MAX};
 pub use api::Api;
 pub use keeper::Keeper;
+pub use kit::{Along, Reached, exchange as exchange_kit};
 pub use pages::routes;
 
 use super::backups;
@@ -69,7 +72,7 @@ macro_rules! kinds {
 
         /// Events of this slice.
         pub const EVENTS: &[Event] = &[
-            CHANGED, KIT_RENEWED, ORDERED, AGE_SET, STOPPED, audit::CHAIN_CLOSED, audit::CHAIN_OPENED,
+            CHANGED, KIT_RENEWED, kit::EXCHANGED, kit::FOLLOWED, kit::MISSED, ORDERED, AGE_SET, STOPPED, audit::CHAIN_CLOSED, audit::CHAIN_OPENED,
             $($event),*
         ];
     };
@@ -173,6 +176,11 @@ fn set_days<'t>(tx: Write<'t, InstanceKeep>, days: &str) -> Result<Audited<'t, (
 /// The exchanges that were ordered last, the newest first.
 pub fn changes(tx: impl Tx) -> Result<Vec<Change>> {
     sql::newest(tx)
+}
+
+/// How far each target has come with the recovery kit in force.
+pub fn reached(tx: impl Tx) -> Result<Vec<Reached>> {
+    sql::reached(tx)
 }
 
 /// Changes the keyring, stores it, and leaves an entry.

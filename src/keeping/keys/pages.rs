@@ -1,10 +1,10 @@
 //! The page of keys: which there are, how old they are, what opens the instance, and their exchange.
 
-use super::{Change, DAYS_MAX, Kind, age};
+use super::{Change, DAYS_MAX, Kind, Reached, age};
 use crate::kernel::access::{Gate, InstanceKeep, InstanceView, Read, Tx};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::instance::Instance;
-use crate::kernel::keyring::{Line, Share, ShareCount, State, Way};
+use crate::kernel::keyring::{Line, Purpose, Share, ShareCount, State, Way};
 use crate::kernel::time::Timestamp;
 use crate::people;
 use crate::web::filters;
@@ -18,7 +18,7 @@ use askama::Template;
 use serde::Deserialize;
 
 /// The address of the page.
-const PAGE: &str = "/instance/keys";
+pub(super) const PAGE: &str = "/instance/keys";
 
 /// The routes of this slice.
 pub fn routes() -> Vec<Route> {
@@ -28,7 +28,7 @@ pub fn routes() -> Vec<Route> {
         post("/instance/keys/ages", change_days),
         post("/instance/keys/shares", print_shares),
     ];
-    pages.into_iter().chain(super::api::routes()).collect()
+    pages.into_iter().chain(super::kit_pages::routes()).chain(super::api::routes()).collect()
 }
 
 #[derive(Template)]
@@ -41,6 +41,9 @@ struct KeysPage {
     ways: Vec<Way>,
     kinds: Vec<Choice>,
     changes: Vec<Change>,
+    /// The exchange of the recovery kit that is in force; 1 for the one that came with the instance.
+    kit: u32,
+    targets: Vec<Reached>,
     days_max: i64,
     now: Timestamp,
     may_keep: bool,
@@ -165,6 +168,8 @@ impl KeysPage {
             ways: keyring.ways(),
             kinds: Kind::ALL.iter().filter_map(choice).collect(),
             changes: super::changes(tx)?,
+            kit: keyring.generation(Purpose::BackupPassword),
+            targets: super::reached(tx)?,
             days_max,
             now: tx.now(),
             may_keep: tx.may::<InstanceKeep>(),
@@ -185,6 +190,11 @@ impl KeysPage {
     fn days_of(&self, way: &Way) -> i64 {
         let made_at = way.made_at.map_or(self.created_at.0, |at| at.0);
         ((self.now.0 - made_at) / (24 * 3_600_000)).max(0)
+    }
+
+    /// Whether the kit was ever exchanged, and some target may still know the one before.
+    fn has_kit_news(&self) -> bool {
+        self.kit > 1 && !self.targets.is_empty()
     }
 
     fn in_use(&self) -> impl Iterator<Item = &Line> {

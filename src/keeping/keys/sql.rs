@@ -1,8 +1,9 @@
 //! Statements of exchanges of keys.
 
-use super::{Change, Kind};
+use super::{Change, Kind, Reached};
 use crate::kernel::access::{InstanceKeep, Tx, Write};
 use crate::kernel::error::Result;
+use crate::kernel::id::TargetId;
 use crate::kernel::limits;
 use crate::kernel::sql::{self, FromRow, Row, named_params};
 
@@ -69,6 +70,47 @@ pub(super) fn end(tx: Write<'_, InstanceKeep>, id: i64, state: &str, message: Op
         named_params! { ":id": id, ":state": state, ":now": tx.now(), ":message": message },
     )
     .map(drop)
+}
+
+/// How far each target has come with the recovery kit.
+pub(super) fn reached(tx: impl Tx) -> Result<Vec<Reached>> {
+    tx.rows(
+        "SELECT id, name, kit_generation, kit_tried_at, kit_note FROM targets WHERE removed_at IS NULL ORDER BY id",
+        [],
+    )
+}
+
+pub(super) fn note_reached(
+    tx: Write<'_, InstanceKeep>,
+    id: TargetId,
+    generation: u32,
+    note: Option<&str>,
+) -> Result<()> {
+    tx.run(
+        "UPDATE targets SET kit_generation = :generation, kit_tried_at = :now, kit_note = :note WHERE id = :id",
+        named_params! { ":id": id, ":generation": generation, ":now": tx.now(), ":note": note },
+    )
+    .map(drop)
+}
+
+pub(super) fn note_missed(tx: Write<'_, InstanceKeep>, id: TargetId, note: &str) -> Result<()> {
+    tx.run(
+        "UPDATE targets SET kit_tried_at = :now, kit_note = :note WHERE id = :id",
+        named_params! { ":id": id, ":now": tx.now(), ":note": note },
+    )
+    .map(drop)
+}
+
+impl FromRow for Reached {
+    fn from_row(row: &Row<'_>) -> sql::Result<Reached> {
+        Ok(Reached {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            generation: row.get("kit_generation")?,
+            tried_at: row.get("kit_tried_at")?,
+            note: row.get("kit_note")?,
+        })
+    }
 }
 
 impl FromRow for Change {

@@ -59,7 +59,9 @@ fn the_machine_is_lost(commands: &Commands) -> Chapter {
             "sha256sum testkeep",
         ),
         step(
-            "Type the fifteen groups of the recovery kit into a file kit.txt that only you can read.",
+            "Type the fifteen groups of the recovery kit into a file kit.txt that only you can read. With shares \
+             instead, type them one on each line into shares.txt, and say --shares-file shares.txt below where \
+             --kit-file kit.txt stands.",
             "umask 077; nano kit.txt",
         ),
     ];

@@ -22,7 +22,7 @@ use crate::kernel::access::{BackupRun, Tx, Write};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::TargetId;
-use crate::kernel::instance::Instance;
+use crate::kernel::instance::{Instance, Resealed};
 use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
 use crate::people::sessions::demand_proof_of_people;
@@ -290,6 +290,22 @@ pub fn note_good(tx: Write<'_, BackupRun>, id: TargetId) -> Result<()> {
 /// Keeps the master key of the repository of a target, sealed: opening by password costs a second and 128 MiB.
 pub fn keep_master(tx: Write<'_, BackupRun>, instance: &Instance, id: TargetId, master: &[u8]) -> Result<()> {
     sql::set_master(tx, id, &reach::seal_master(instance, id, master)?)
+}
+
+/// Seals the secrets of targets under the key of the vault that is in use. The caller writes the entry.
+pub fn reseal(tx: Write<'_, BackupRun>, instance: &Instance, tally: &mut Resealed) -> Result<()> {
+    for (id, sql::Sealed { access, master }) in sql::all_sealed(tx)? {
+        let again = |about: String, sealed: Option<Vec<u8>>, tally: &mut Resealed| match sealed {
+            Some(sealed) => instance.reseal(&about, &sealed, tally),
+            None => Ok(None),
+        };
+        let access = again(reach::about_access(id), access, tally)?;
+        let master = again(reach::about_master(id), master, tally)?;
+        if access.is_some() || master.is_some() {
+            sql::reseal(tx, id, access.as_deref(), master.as_deref())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -150,11 +150,11 @@ fn limits(bytes_per_second: Option<i64>) -> Limits {
     Limits::capped(bytes_per_second.and_then(|bytes| u64::try_from(bytes).ok()))
 }
 
-fn about_access(id: TargetId) -> String {
+pub(super) fn about_access(id: TargetId) -> String {
     format!("target {} access", id.0)
 }
 
-fn about_master(id: TargetId) -> String {
+pub(super) fn about_master(id: TargetId) -> String {
     format!("target {} master", id.0)
 }
 

@@ -42,6 +42,27 @@ pub(super) fn sealed(tx: impl Tx, id: TargetId) -> Result<Option<Sealed>> {
     tx.row("SELECT access, master FROM targets WHERE id = :id", named_params! { ":id": id })
 }
 
+/// Everything that is sealed, of targets that were removed too.
+pub(super) fn all_sealed(tx: impl Tx) -> Result<Vec<(TargetId, Sealed)>> {
+    let rows: Vec<SealedOf> =
+        tx.rows("SELECT id, access, master FROM targets WHERE access IS NOT NULL OR master IS NOT NULL", [])?;
+    Ok(rows.into_iter().map(|row| (row.0, row.1)).collect())
+}
+
+/// Puts secrets under another key in the place of the same ones.
+pub(super) fn reseal(
+    tx: Write<'_, BackupRun>,
+    id: TargetId,
+    access: Option<&[u8]>,
+    master: Option<&[u8]>,
+) -> Result<()> {
+    tx.run(
+        "UPDATE targets SET access = coalesce(:access, access), master = coalesce(:master, master) WHERE id = :id",
+        named_params! { ":id": id, ":access": access, ":master": master },
+    )
+    .map(drop)
+}
+
 pub(super) fn insert(tx: Write<'_, BackupRun>, draft: &Draft) -> Result<TargetId> {
     let Keep { last, daily, weekly, monthly } = draft.keep;
     let row: Numbered = tx.only(
@@ -84,7 +105,7 @@ pub(super) fn change(tx: Write<'_, BackupRun>, id: TargetId, draft: &Draft) -> R
 pub(super) fn forget_findings(tx: Write<'_, BackupRun>, id: TargetId) -> Result<()> {
     tx.run(
         "UPDATE targets
-            SET master = NULL, host_key = NULL, tested_at = NULL, tested = NULL, protection = NULL
+            SET master = NULL, kit_generation = 0, host_key = NULL, tested_at = NULL, tested = NULL, protection = NULL
           WHERE id = :id",
         named_params! { ":id": id },
     )
@@ -182,6 +203,14 @@ struct Numbered(TargetId);
 impl FromRow for Numbered {
     fn from_row(row: &Row<'_>) -> sql::Result<Numbered> {
         row.get("id").map(Numbered)
+    }
+}
+
+struct SealedOf(TargetId, Sealed);
+
+impl FromRow for SealedOf {
+    fn from_row(row: &Row<'_>) -> sql::Result<SealedOf> {
+        Ok(SealedOf(row.get("id")?, Sealed::from_row(row)?))
     }
 }
 

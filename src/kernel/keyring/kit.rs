@@ -44,6 +44,11 @@ impl RecoverySecret {
         Secret::new(base32::encode(derived.expose()))
     }
 
+    /// Eight hex digits that tell which kit this is; the page of keys shows those of the kit in force.
+    pub fn fingerprint(&self) -> String {
+        super::slots::fingerprint_of(self.slot_key().expose())
+    }
+
     /// What wraps the master key in the kit's slot.
     pub(super) fn slot_key(&self) -> Key {
         sealing::derive(self.0.expose(), "testkeep recovery kit v1|slot")
@@ -75,7 +80,7 @@ impl RecoveryKit {
     pub fn print(&self, instance_name: &str) -> Secret<String> {
         let made = jiff::Timestamp::from_millisecond(self.created_at.0).unwrap_or_default();
         let (date, uuid) = (made.strftime("%Y-%m-%d"), &self.uuid);
-        let secret = self.secret.print();
+        let (secret, mark) = (self.secret.print(), self.secret.fingerprint());
         let secret = secret.expose();
         Secret::new(format!(
             "TESTKEEP RECOVERY KIT\n\
@@ -83,6 +88,7 @@ impl RecoveryKit {
              Instance:  {instance_name}\n\
              Number:    {uuid}\n\
              Made on:   {date} (UTC)\n\
+             Mark:      {mark}\n\
              \n\
              Secret:\n\
              \n\
@@ -96,7 +102,8 @@ impl RecoveryKit {
              How to keep it\n\
              \x20 Print it or copy it by hand, and keep it away from the machine and from the\n\
              \x20 backups. Whoever holds it and a backup can read all data of this instance.\n\
-             \x20 It is shown once; nobody can print it again.\n\
+             \x20 It is shown once; nobody can print it again. The page of keys shows the mark\n\
+             \x20 of the kit that is in force: one with another mark was exchanged.\n\
              \n\
              How to type it\n\
              \x20 Case, spaces and dashes do not matter. There is no U; O is read as 0, I and L\n\

@@ -9,6 +9,7 @@ mod groups;
 mod keys;
 mod kit;
 mod log;
+mod paper;
 mod past;
 mod purpose;
 mod recipient;
@@ -23,6 +24,7 @@ pub use file::{KmsNote, ShareCount, State, default_key_file};
 pub use keys::BlobKeys;
 pub use kit::{RecoveryKit, RecoverySecret};
 pub use log::LogKey;
+pub use paper::{Paper, deposit};
 pub use purpose::Purpose;
 pub use rotate::{Line, Way};
 pub use shares::{Share, SharedSecret};
@@ -176,8 +178,8 @@ impl Keyring {
     /// Exchanges the secret of a kind: a new key file, a new passphrase. Call `save`.
     pub fn replace_slot(&mut self, unlock: &Unlock) -> Result<()> {
         if let Unlock::Kit(_) = unlock {
-            return Err(Error::invalid("The recovery kit of an instance stays the same for good.")
-                .hint("The password of its backups comes from the kit."));
+            return Err(Error::invalid("A recovery kit is not set, it is exchanged.")
+                .hint("The password of backups comes from it: testkeep key renew-kit."));
         }
         self.put_slot(unlock, Clock::System.now())
     }

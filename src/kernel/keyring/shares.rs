@@ -55,13 +55,7 @@ impl SharedSecret {
                 .hint(format!("At least 2 must be needed, and at most {} are made.", limits::SHARES_MAX)));
         }
         let secret = Secret::new(random::bytes::<32>());
-        let set = random::bytes::<SET_BYTES>();
-        let papers = Sharks(need).dealer(secret.expose()).take(usize::from(of)).map(|share| {
-            let bytes = Secret::new(Vec::from(&share));
-            let (number, value) = bytes.expose().split_first().expect("a share begins with its number");
-            Share { number: *number, need, set, value: Secret::new(value.to_vec()) }
-        });
-        let papers = papers.collect();
+        let papers = dealt(&secret, count);
         Ok((SharedSecret { secret, count }, papers))
     }
 
@@ -109,10 +103,29 @@ impl SharedSecret {
         Ok(SharedSecret { secret: Secret::new(secret), count: ShareCount { of: 0, need } })
     }
 
+    /// Lines that `parse` turns into this secret again, for a process that takes the place of this one.
+    pub fn handed_on(&self) -> Secret<String> {
+        let need = self.count.need;
+        let papers = dealt(&self.secret, ShareCount { of: need, need });
+        let lines: Vec<String> = papers.iter().map(|share| share.print().expose().clone()).collect();
+        Secret::new(lines.join("\n"))
+    }
+
     /// What wraps the master key in the slot of the shares.
     pub(super) fn slot_key(&self) -> Key {
         sealing::derive(self.secret.expose(), "testkeep shares v1|slot")
     }
+}
+
+/// A set of papers for a secret.
+fn dealt(secret: &Secret<[u8; 32]>, ShareCount { of, need }: ShareCount) -> Vec<Share> {
+    let set = random::bytes::<SET_BYTES>();
+    let papers = Sharks(need).dealer(secret.expose()).take(usize::from(of)).map(|share| {
+        let bytes = Secret::new(Vec::from(&share));
+        let (number, value) = bytes.expose().split_first().expect("a share begins with its number");
+        Share { number: *number, need, set, value: Secret::new(value.to_vec()) }
+    });
+    papers.collect()
 }
 
 impl Share {
@@ -140,6 +153,12 @@ impl Share {
              Set:       {set}\n\n\
              Any {need} of the {of} shares of this set open the instance.\n\n\
              {secret}\n\n\
+             How to use it: bring {need} of them together and type them, one on each line, where\n\
+             \x20 testkeep serve --shares-file -\n\
+             \x20 testkeep key set-file /path/of/a/new.key --shares-file -\n\
+             \x20 testkeep restore --from TARGET --into /var/lib/testkeep --shares-file -\n\
+             asks for them: to start the instance, for a new everyday key, to bring it back\n\
+             on any machine from a backup that was made after the shares.\n\n\
              Keep it apart from the other shares, from the machine and from the backups.\n\
              It was shown once. Case, spaces and dashes do not matter; O is read as 0, I and L as 1.\n\
              The last two groups are sums: a group typed wrong is named.\n"
@@ -174,7 +193,10 @@ mod tests {
         let line = |at: usize| papers[at].page("Shop", "uuid", 5).expose().clone();
         for (a, b, c) in [(0, 1, 2), (4, 2, 0), (1, 3, 4)] {
             let text = [line(a), line(b), line(c)].join("\n");
-            assert_eq!(SharedSecret::parse(&text).unwrap().slot_key(), secret.slot_key());
+            let found = SharedSecret::parse(&text).unwrap();
+            assert_eq!(found.slot_key(), secret.slot_key());
+            let once_more = SharedSecret::parse(found.handed_on().expose()).unwrap();
+            assert_eq!(once_more.slot_key(), secret.slot_key());
         }
         for text in [line(0) + &line(1), line(2) + &line(2) + &line(2)] {
             assert!(SharedSecret::parse(&text).unwrap_err().sentence().contains("3 open the instance"));

@@ -136,9 +136,14 @@ impl Material {
             Material::Bytes(key) | Material::Ready(key) => key.expose(),
             Material::Text(_) => return None,
         };
-        let digest = sealing::derive(bytes, "testkeep keyring v1|fingerprint");
-        Some(HEXLOWER.encode(&digest.expose()[..4]))
+        Some(fingerprint_of(bytes))
     }
+}
+
+/// Eight hex digits that tell which secret this is.
+pub(super) fn fingerprint_of(bytes: &[u8]) -> String {
+    let digest = sealing::derive(bytes, "testkeep keyring v1|fingerprint");
+    HEXLOWER.encode(&digest.expose()[..4])
 }
 
 /// The master key and what goes into its wraps.

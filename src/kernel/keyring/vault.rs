@@ -3,7 +3,7 @@
 //! Its key is one of the keyring, made when it is first needed. Whoever has the database alone has none of them.
 
 use super::purpose::Purpose;
-use super::{Keyring, random};
+use super::{Keyring, State, random};
 use crate::kernel::sealing;
 use crate::kernel::secret::Secret;
 use crate::kernel::time::Timestamp;
@@ -32,6 +32,21 @@ impl Keyring {
         let mut keys = self.keys.iter().filter(|key| key.purpose == Purpose::Vault);
         let key = keys.find(|key| key.generation == generation)?;
         sealing::unseal(&key.plain(), &self.in_vault(about), sealed)
+    }
+
+    /// Whether something was sealed under an earlier key than the one in use.
+    pub fn is_sealed_by_an_older_key(&self, sealed: &[u8]) -> bool {
+        let generation = sealed.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes));
+        generation != self.current(Purpose::Vault).map(|key| key.generation)
+    }
+
+    /// Forgets the keys of the vault that are not in use; answers how many. Call `save`.
+    ///
+    /// For when nothing is sealed under them any more. A backup of before brings its own along.
+    pub fn forget_older_vaults(&mut self) -> usize {
+        let before = self.keys.len();
+        self.keys.retain(|key| key.purpose != Purpose::Vault || key.state == State::Current);
+        before - self.keys.len()
     }
 
     fn in_vault(&self, about: &str) -> String {

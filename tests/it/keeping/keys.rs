@@ -35,7 +35,7 @@ fn current<'a>(status: &'a Value, purpose: &str) -> &'a Value {
 }
 
 /// How often the killing tests kill; a long run sets `TESTKEEP_KILLS=200`.
-fn kills() -> u64 {
+pub fn kills() -> u64 {
     std::env::var("TESTKEEP_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(6)
 }
 

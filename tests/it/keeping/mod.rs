@@ -6,6 +6,7 @@ mod certificates;
 mod drills;
 mod integrity;
 mod keys;
+mod kit;
 mod kms;
 mod maintenance;
 mod moments;

@@ -13,7 +13,7 @@ use testkeep::keeping::recovery;
 use testkeep::keeping::shipping::replay::{Shortfall, Until, replay};
 use testkeep::kernel::access::StorageKeep;
 use testkeep::kernel::integrity;
-use testkeep::kernel::keyring::{Keyring, Unlock};
+use testkeep::kernel::keyring::{Keyring, Paper, Unlock};
 
 /// Notes the state of now, a little later than its last change and a little earlier than the next.
 async fn moment(shipped: &Shipped) -> (Until, String) {
@@ -117,7 +117,8 @@ async fn an_instance_that_was_set_back_writes_over_nothing_and_begins_anew() {
 
     // From the first backup alone nobody gets to what came later without hearing of it.
     let keep = Reach::folder(&shipped.keep()).unwrap();
-    let receipts = recovery::find(&keep, &kit).unwrap().receipts;
+    let paper = Paper::Kit(kit.clone());
+    let receipts = recovery::find(&keep, &paper).unwrap().receipts;
     let order = recovery::Order {
         from: keep,
         into: shipped.app.folder().join("first"),
@@ -126,7 +127,7 @@ async fn an_instance_that_was_set_back_writes_over_nothing_and_begins_anew() {
         until: None,
         shortfall: Shortfall::Refused,
     };
-    recovery::restore(Path::new(env!("CARGO_BIN_EXE_testkeep")), &order, &kit).await.unwrap();
+    recovery::restore(Path::new(env!("CARGO_BIN_EXE_testkeep")), &order, &paper).await.unwrap();
     let key = Keyring::open(&order.into, &Unlock::Kit(kit)).unwrap().log();
     let (log, place) = (Folder::new(&shipped.keep()), receipts[0].log.clone().unwrap());
     let refused = replay(&log, &key, &place, Until::Latest, Shortfall::Refused, &order.into).unwrap_err();

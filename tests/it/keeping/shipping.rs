@@ -23,7 +23,7 @@ use testkeep::kernel::access::{CaseWrite, InstanceView, ProjectView, Role};
 use testkeep::kernel::digest;
 use testkeep::kernel::error::{Kind, Result};
 use testkeep::kernel::instance::Instance;
-use testkeep::kernel::keyring::{Keyring, RecoverySecret, Unlock};
+use testkeep::kernel::keyring::{Keyring, Paper, RecoverySecret, Unlock};
 use testkeep::kernel::time::{Clock, Timestamp};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_testkeep");
@@ -117,7 +117,7 @@ pub async fn restore(
         until: Some(until),
         shortfall,
     };
-    recovery::restore(Path::new(PROGRAM), &order, kit).await
+    recovery::restore(Path::new(PROGRAM), &order, &Paper::Kit(kit.clone())).await
 }
 
 /// Names of the logs at the target.
@@ -236,11 +236,12 @@ async fn a_log_that_somebody_changed_is_refused_by_name() {
 
     let kit = shipped.kit.clone();
     shipped.restore("plain", Until::Latest, Shortfall::Refused).await.unwrap();
-    let receipts: Vec<Receipt> = recovery::find(&Reach::folder(&shipped.keep()).unwrap(), &kit)
-        .unwrap()
-        .receipts
-        .into_iter()
-        .collect();
+    let receipts: Vec<Receipt> =
+        recovery::find(&Reach::folder(&shipped.keep()).unwrap(), &Paper::Kit(kit.clone()))
+            .unwrap()
+            .receipts
+            .into_iter()
+            .collect();
     let place = base(&receipts, Until::Latest).unwrap().1.clone();
     let folder = shipped.app.halt().await;
     // The backup alone, without its log.
@@ -252,7 +253,7 @@ async fn a_log_that_somebody_changed_is_refused_by_name() {
         until: None,
         shortfall: Shortfall::Refused,
     };
-    recovery::restore(Path::new(PROGRAM), &order, &kit).await.unwrap();
+    recovery::restore(Path::new(PROGRAM), &order, &Paper::Kit(kit.clone())).await.unwrap();
     let damaged = Damaged { data: folder.path().join("base"), folder, base: place, kit };
     damaged.replay(Shortfall::Refused).unwrap();
     let objects = damaged.objects();

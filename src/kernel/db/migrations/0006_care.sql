@@ -245,3 +245,7 @@ CREATE TABLE sizes (
 ) STRICT;
 -- Shipping: whether the log goes to a target, once it is shipped at all.
 ALTER TABLE targets ADD COLUMN has_log INTEGER NOT NULL DEFAULT 1 CHECK (has_log IN (0, 1));
+-- Keys: up to which exchange of the recovery kit a target has come.
+ALTER TABLE targets ADD COLUMN kit_generation INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE targets ADD COLUMN kit_tried_at INTEGER;
+ALTER TABLE targets ADD COLUMN kit_note TEXT;           -- what is left of before, or why it was not reached
