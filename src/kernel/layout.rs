@@ -70,6 +70,11 @@ pub fn scratch(data: &Path) -> PathBuf {
     data.join("scratch")
 }
 
+/// The folder of such copies where somebody chose another disk for them: ours alone, whatever else lies there.
+pub fn scratch_in(chosen: &Path) -> PathBuf {
+    chosen.join("testkeep-scratch")
+}
+
 /// Tells a start that another state of the instance is to take the place of this one.
 pub fn swap(data: &Path) -> PathBuf {
     data.join("swap.json")

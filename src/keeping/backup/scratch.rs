@@ -25,6 +25,8 @@ use std::sync::{Arc, Mutex};
 
 /// Held by whoever works in a scratch folder, so that a sweep takes only what nobody uses.
 const LOCK: &str = "lock";
+/// How the names of scratch folders begin. Nothing else is ever wiped, wherever it lies.
+const PREFIX: &str = "backup-";
 
 /// A backup that lies open.
 pub struct Scratch {
@@ -63,7 +65,7 @@ impl Scratch {
         let Errand { job, receipt, target, keyring, place } = errand;
         durable::create_folder(&place)?;
         refuse_without_room(&place, receipt.bytes)?;
-        let folder = tempfile::Builder::new().prefix("backup-").tempdir_in(&place);
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&place);
         let folder = folder.map_err(|cause| trouble("write in", &place, cause))?;
         let lock =
             File::create(folder.path().join(LOCK)).map_err(|cause| trouble("write in", &place, cause))?;
@@ -110,7 +112,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Wipes what processes left in a scratch folder that are gone; answers how many there were.
+/// Wipes the scratch folders in a place that processes left who are gone; answers how many there were.
 pub fn sweep(place: &Path) -> Result<usize> {
     let listed = match fs::read_dir(place) {
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(0),
@@ -118,12 +120,17 @@ pub fn sweep(place: &Path) -> Result<usize> {
     };
     let mut swept = 0;
     for entry in listed {
-        let path = entry.map_err(|cause| trouble("list", place, cause))?.path();
-        let is_free = match File::open(path.join(LOCK)) {
-            Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
-            Err(_) => true,
-        };
-        if is_free && path.is_dir() {
+        let entry = entry.map_err(|cause| trouble("list", place, cause))?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let is_ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX))
+            && entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let is_left = is_ours
+            && match File::open(path.join(LOCK)) {
+                Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
+                // Cut off before its lock was made. Whatever else lacks one is not ours.
+                Err(_) => fs::read_dir(&path).is_ok_and(|mut inside| inside.next().is_none()),
+            };
+        if is_left {
             fs::remove_dir_all(&path).map_err(|cause| trouble("wipe", &path, cause))?;
             swept += 1;
         }

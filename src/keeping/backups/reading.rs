@@ -200,7 +200,11 @@ impl Desk {
     async fn scratch_place(&self) -> Result<PathBuf> {
         let gate = self.instance.door.job(&super::schedule::MAKER).gate::<BackupRun>(());
         let chosen = gate.read(|tx| SCRATCH.get(tx)).await?;
-        Ok(if chosen.is_empty() { layout::scratch(&self.instance.data) } else { chosen.into() })
+        Ok(if chosen.is_empty() {
+            layout::scratch(&self.instance.data)
+        } else {
+            layout::scratch_in(chosen.as_ref())
+        })
     }
 
     /// Where work goes on when whoever asked for it has left.

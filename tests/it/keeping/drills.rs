@@ -194,3 +194,26 @@ async fn b04_a_drill_over_https_is_followed_and_gives_evidence_that_can_be_check
     site.server.stop();
     assert!(is_wiped(&machine));
 }
+
+/// f16: a folder that somebody chose for scratch copies holds other things too, the repository for one.
+#[actix_web::test]
+async fn what_lies_in_a_folder_that_was_chosen_for_scratch_copies_is_never_swept_away() {
+    let app = App::start().await;
+    let owner = app.as_role(Role::Owner, None).await;
+    let mount = app.folder().join("mount");
+    let foreign = ["keep/config", "backup-of-mine/photo", "testkeep-scratch/notes/text", "file"];
+    let left = ["testkeep-scratch/backup-dead/lock", "testkeep-scratch/backup-dead/data/testkeep.db"];
+    for path in foreign.iter().chain(&left).map(|name| mount.join(name)) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "words").unwrap();
+    }
+    fs::create_dir(mount.join("testkeep-scratch/backup-of-nobody")).unwrap();
+    let goals =
+        [("schedule", "0 5 * * SUN"), ("rpo", "90"), ("rto", "5"), ("scratch", mount.to_str().unwrap())];
+    app.submit_and_follow(&owner, "/instance/backups/drills/plan", &goals).await;
+
+    assert_eq!(app.desk.sweep_scratch().await.unwrap(), 2);
+    assert!(foreign.iter().all(|name| mount.join(name).exists()), "{:?}", objects(&mount));
+    assert!(!mount.join("testkeep-scratch/backup-dead").exists());
+    app.stop().await;
+}
