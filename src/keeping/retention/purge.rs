@@ -104,7 +104,8 @@ fn found(tx: impl Tx, id: DeletionId) -> Result<Deletion> {
     sql::deletion(tx, id)?.ok_or_else(|| Error::internal("a deletion under way is missing"))
 }
 
-/// One transaction of a deletion; answers whether there is more.
+/// One transaction of a deletion; answers whether there is more. What is held by now, or lies in the trash no
+/// more, is left out: between two of them a night may pass, if the program was cut off.
 fn step(tx: Write<'_, StorageKeep>, id: DeletionId) -> Result<Audited<'_, bool>> {
     let mut deletion = found(tx, id)?;
     let before = deletion.subjects.clone();
@@ -113,8 +114,8 @@ fn step(tx: Write<'_, StorageKeep>, id: DeletionId) -> Result<Audited<'_, bool>>
         Class::Evidence => {
             let (now, rest) = split(&deletion.subjects.evidence);
             deletion.subjects.evidence = rest;
-            deletion.goes("evidence", &evidence(tx, &now)?);
-            now.len() as i64
+            let now = sql::free(tx, deletion.class, sql::FREE_EVIDENCE, &now)?;
+            files_step(tx, &mut deletion, &now)?
         }
         Class::Trash | Class::Runs => thing(tx, &mut deletion)?,
     };
@@ -169,7 +170,8 @@ fn simple(tx: Write<'_, StorageKeep>, deletion: &mut Deletion) -> Result<i64> {
 fn thing(tx: Write<'_, StorageKeep>, deletion: &mut Deletion) -> Result<i64> {
     let Subjects { runs, cases, projects, .. } = deletion.subjects.clone();
     if let Some(run) = runs.first() {
-        let gone = run_step(tx, deletion, *run)?;
+        let is_free = !sql::free(tx, deletion.class, sql::FREE_RUNS, &[*run])?.is_empty();
+        let gone = if is_free { run_step(tx, deletion, *run)? } else { 0 };
         if gone == 0 {
             deletion.subjects.runs.remove(0);
         }
@@ -178,10 +180,12 @@ fn thing(tx: Write<'_, StorageKeep>, deletion: &mut Deletion) -> Result<i64> {
     if !cases.is_empty() {
         let (now, rest) = split(&cases);
         deletion.subjects.cases = rest;
+        let now = sql::free(tx, deletion.class, sql::FREE_CASES, &now)?;
         return cases_step(tx, deletion, &now);
     }
     let Some(project) = projects.first() else { return Ok(0) };
-    let gone = project_step(tx, deletion, *project)?;
+    let is_free = !sql::free(tx, deletion.class, sql::FREE_PROJECTS, &[*project])?.is_empty();
+    let gone = if is_free { project_step(tx, deletion, *project)? } else { 0 };
     if gone == 0 {
         deletion.subjects.projects.remove(0);
     }
@@ -200,8 +204,7 @@ fn run_step(tx: Write<'_, StorageKeep>, deletion: &mut Deletion, run: i64) -> Re
     let files = "SELECT evidence.id FROM results JOIN evidence ON result_id = results.id WHERE run_id = :of LIMIT :limit";
     let files = sql::list(tx, files, run, PURGE_ROWS)?;
     if !files.is_empty() {
-        deletion.goes("evidence", &evidence(tx, &files)?);
-        return Ok(files.len() as i64);
+        return files_step(tx, deletion, &files);
     }
     for (table, kind) in [("results", "results"), ("items", "items"), ("uploads", "uploads")] {
         let list = format!("SELECT id FROM {table} WHERE run_id = :of ORDER BY id LIMIT :limit");
@@ -238,7 +241,7 @@ fn cases_step(tx: Write<'_, StorageKeep>, deletion: &mut Deletion, cases: &[i64]
     for case in cases {
         let files =
             sql::list(tx, "SELECT id FROM evidence WHERE case_id = :of LIMIT :limit", *case, i64::MAX)?;
-        deletion.goes("evidence", &evidence(tx, &files)?);
+        files_step(tx, deletion, &files)?;
     }
     for sql in [
         "INSERT INTO cases_search (cases_search, rowid, title, automation_key)
@@ -270,8 +273,7 @@ fn project_step(tx: Write<'_, StorageKeep>, deletion: &mut Deletion, project: i6
     let files = "SELECT id FROM evidence WHERE project_id = :of ORDER BY id LIMIT :limit";
     let files = sql::list(tx, files, project, PURGE_ROWS)?;
     if !files.is_empty() {
-        deletion.goes("evidence", &evidence(tx, &files)?);
-        return Ok(files.len() as i64);
+        return files_step(tx, deletion, &files);
     }
     // Those below first: a suite names the one it stands in.
     let suites = "SELECT id FROM suites WHERE project_id = :of AND NOT EXISTS (SELECT 1 FROM suites AS below WHERE below.parent_id = suites.id) LIMIT :limit";
@@ -293,6 +295,12 @@ fn project_step(tx: Write<'_, StorageKeep>, deletion: &mut Deletion, project: i6
         deletion.goes("projects", &[project]);
     }
     Ok(0)
+}
+
+fn files_step(tx: Write<'_, StorageKeep>, deletion: &mut Deletion, files: &[i64]) -> Result<i64> {
+    deletion.bytes += sql::bytes(tx, files)?;
+    deletion.goes("evidence", &evidence(tx, files)?);
+    Ok(files.len() as i64)
 }
 
 /// Takes files away from where they are attached; their bytes go when nothing names them any more.

@@ -7,7 +7,7 @@ use crate::kernel::id::{DeletionId, ProjectId};
 use crate::kernel::limits;
 use crate::kernel::sql::{self, FromRow, Row, named_params};
 use crate::kernel::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -30,7 +30,7 @@ pub struct Deletion {
     pub finished_at: Option<Timestamp>,
     /// Rows that went, by kind.
     pub counts: BTreeMap<String, i64>,
-    /// Bytes of files.
+    /// Bytes of files that went so far.
     pub bytes: i64,
     /// When the oldest of it was made or put away.
     pub first_at: Option<Timestamp>,
@@ -171,6 +171,44 @@ const EXPIRED_EVIDENCE: &str = "SELECT evidence.id, evidence.created_at AS at, b
                        AND (holds.run_id IS NULL OR holds.run_id = runs.id))
   ORDER BY evidence.id";
 
+pub(super) const FREE_RUNS: &str = "SELECT id FROM runs
+  WHERE id IN (SELECT value FROM json_each(:ids)) AND (trashed_at IS NOT NULL OR :class <> 'trash')
+    AND NOT EXISTS (SELECT 1 FROM holds WHERE lifted_at IS NULL AND holds.project_id = runs.project_id
+                       AND (run_id IS NULL OR run_id = runs.id))";
+pub(super) const FREE_CASES: &str = "SELECT id FROM cases
+  WHERE id IN (SELECT value FROM json_each(:ids)) AND (state = 'trashed' OR :class <> 'trash')
+    AND NOT EXISTS (SELECT 1 FROM holds WHERE lifted_at IS NULL AND holds.project_id = cases.project_id AND run_id IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM runs CROSS JOIN items ON items.run_id = runs.id AND items.case_id = cases.id
+                     WHERE runs.project_id = cases.project_id)";
+pub(super) const FREE_PROJECTS: &str = "SELECT id FROM projects
+  WHERE id IN (SELECT value FROM json_each(:ids)) AND (trashed_at IS NOT NULL OR :class <> 'trash')
+    AND NOT EXISTS (SELECT 1 FROM holds WHERE lifted_at IS NULL AND holds.project_id = projects.id)";
+pub(super) const FREE_EVIDENCE: &str = "SELECT evidence.id
+   FROM evidence JOIN results ON results.id = result_id JOIN runs ON runs.id = run_id
+  WHERE evidence.id IN (SELECT value FROM json_each(:ids)) AND :class IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM holds WHERE lifted_at IS NULL AND holds.project_id = evidence.project_id
+                       AND (holds.run_id IS NULL OR holds.run_id = runs.id))";
+
+/// Those of these that may still go: a hold may have come over them since they were due, or somebody may have
+/// taken them out of the trash. `sql` is one of the statements above.
+pub(super) fn free(tx: impl Tx, class: Class, sql: &str, ids: &[i64]) -> Result<Vec<i64>> {
+    let asked = serde_json::to_string(ids).map_err(Error::internal)?;
+    let rows: Vec<One> = tx.rows(sql, named_params! { ":class": class, ":ids": asked })?;
+    let free: HashSet<i64> = rows.into_iter().map(|One(id)| id).collect();
+    Ok(ids.iter().copied().filter(|id| free.contains(id)).collect())
+}
+
+/// Bytes of the files of these ids.
+pub(super) fn bytes(tx: impl Tx, ids: &[i64]) -> Result<i64> {
+    let ids = serde_json::to_string(ids).map_err(Error::internal)?;
+    let One(bytes) = tx.only(
+        "SELECT coalesce(sum(bytes), 0) FROM evidence JOIN blobs ON blobs.id = blob_id
+          WHERE evidence.id IN (SELECT value FROM json_each(:ids))",
+        named_params! { ":ids": ids },
+    )?;
+    Ok(bytes)
+}
+
 /// A table whose rows go by their age alone.
 pub(super) struct Simple {
     pub name: &'static str,
@@ -213,12 +251,12 @@ pub(super) fn insert(
     approved: &str,
 ) -> Result<DeletionId> {
     let One(id) = tx.only(
-        "INSERT INTO deletions (class, rule, approved_by, state, started_at, subjects, bytes, first_at, last_at)
-         VALUES (:class, :rule, :approved, 'running', :now, :subjects, :bytes, :first, :last)
+        "INSERT INTO deletions (class, rule, approved_by, state, started_at, subjects, first_at, last_at)
+         VALUES (:class, :rule, :approved, 'running', :now, :subjects, :first, :last)
          RETURNING id",
         named_params! {
             ":class": due.rule.class, ":rule": rule, ":approved": approved, ":now": tx.now(),
-            ":subjects": serde_json::to_string(&due.subjects).map_err(Error::internal)?, ":bytes": due.bytes,
+            ":subjects": serde_json::to_string(&due.subjects).map_err(Error::internal)?,
             ":first": due.range.map(|(first, _)| first), ":last": due.range.map(|(_, last)| last),
         },
     )?;
@@ -247,9 +285,9 @@ pub(super) fn unfinished(tx: impl Tx) -> Result<Vec<Deletion>> {
 /// Keeps how far a deletion is.
 pub(super) fn advance(tx: Write<'_, StorageKeep>, deletion: &Deletion) -> Result<()> {
     tx.run(
-        "UPDATE deletions SET subjects = :subjects, counts = :counts, digest = :digest WHERE id = :id",
+        "UPDATE deletions SET subjects = :subjects, counts = :counts, bytes = :bytes, digest = :digest WHERE id = :id",
         named_params! {
-            ":id": deletion.id, ":digest": deletion.digest,
+            ":id": deletion.id, ":bytes": deletion.bytes, ":digest": deletion.digest,
             ":subjects": serde_json::to_string(&deletion.subjects).map_err(Error::internal)?,
             ":counts": serde_json::to_string(&deletion.counts).map_err(Error::internal)?,
         },

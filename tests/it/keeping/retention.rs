@@ -308,3 +308,45 @@ fn rules_and_holds_are_kept_at_the_machine_too() {
     assert_eq!(machine.json(&["hold", "lift", "1"])["holds"], json!([]));
     assert_eq!(machine.json(&["retention", "run"])["deletions"], 0);
 }
+
+#[actix_web::test]
+async fn t_dp_2_t_in_2_what_is_held_or_recovered_while_a_deletion_is_cut_off_stays() {
+    let app = App::start().await;
+    app.project("SHOP").await;
+    app.project("SHIP").await;
+    let owner = app.as_role(Role::Owner, None).await;
+    let held = run(&app, &owner, "Held", &["passed"]).await;
+    let back = run(&app, &owner, "Back", &["passed"]).await;
+    let gone = run(&app, &owner, "Gone", &["passed", "passed"]).await;
+    for number in [held, back, gone] {
+        app.submit(&owner, &format!("/p/SHOP/runs/{number}/trash"), &[]).await;
+    }
+    // Begun one night and cut off before its first step.
+    set(
+        &app,
+        "INSERT INTO deletions (class, rule, approved_by, state, started_at, subjects)
+         SELECT 'trash', 'trash after 30 days (instance)', 'job:retention', 'running', 1,
+                json_object('runs', (SELECT json_group_array(id) FROM runs), 'cases', json_array(),
+                            'projects', (SELECT json_group_array(id) FROM projects), 'evidence', json_array(),
+                            'before', NULL)",
+    )
+    .await;
+    let hold =
+        [("project", "SHOP"), ("run", &*format!("SHOP-R{held}")), ("reason", "Asked for by the court")];
+    app.submit_and_follow(&owner, "/instance/storage/holds", &hold).await;
+    app.submit(&owner, &format!("/p/SHOP/runs/{back}/recover"), &[]).await;
+
+    app.submit_and_follow(&owner, "/instance/storage/retention/run", &[]).await;
+    assert_eq!(numbers(&app, &owner).await, [back]);
+    let trash = get(&app, &owner, "/api/v1/projects/SHOP/trash").await;
+    let left: Vec<_> = trash["runs"].as_array().unwrap().iter().map(|run| &run["number"]).collect();
+    assert_eq!(left, [&json!(held)], "{trash}");
+    let deletion = &get(&app, &owner, "/api/v1/retention").await["deletions"][0];
+    assert_eq!(
+        deletion["counts"],
+        json!({ "items": 2, "results": 2, "runs": 1, "uploads": 1 }),
+        "{deletion}"
+    );
+    assert!(app.page(&owner, "/").await.contains("SHIP"));
+    app.stop().await;
+}
