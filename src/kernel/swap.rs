@@ -16,9 +16,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// What makes up the state of an instance: everything that must change together. The log of the database goes
-/// with its database; receipts, certificate and options stay.
+/// with its database, and after it: a database without its log is an older state that looks whole, a log without
+/// its database is nothing. Receipts, certificate and options stay.
 const PARTS: [&str; 5] =
     [layout::DATABASE_FILE, "testkeep.db-wal", "testkeep.db-shm", layout::BLOBS_FOLDER, layout::KEYRING_FILE];
+/// How many of them are the database alone.
+const DATABASE_PARTS: usize = 3;
 /// The beginning of the names of folders that keep what stood there before.
 const KEPT: &str = "before-";
 /// In such a folder: why and when it was put there.
@@ -66,6 +69,15 @@ struct Order {
     kept: String,
     at: i64,
     step: Step,
+    /// Whether files and keys stay, because only the database is exchanged.
+    #[serde(default)]
+    is_of_database: bool,
+}
+
+impl Order {
+    fn parts(&self) -> &'static [&'static str] {
+        if self.is_of_database { &PARTS[..DATABASE_PARTS] } else { &PARTS }
+    }
 }
 
 /// A state that stood here before.
@@ -96,8 +108,18 @@ pub fn prepare(data: &Path, staging: &Path, reason: Reason, now: Timestamp) -> R
     let name = staging.strip_prefix(data).ok().and_then(Path::to_str);
     let name = name.filter(|name| !name.is_empty() && !name.contains(".."));
     let name = name.ok_or_else(|| Error::internal("a staging folder lies outside the data folder"))?;
-    for part in [layout::DATABASE_FILE, layout::KEYRING_FILE] {
-        if !staging.join(part).is_file() {
+    let has_keyring = staging.join(layout::KEYRING_FILE).is_file();
+    let is_of_database = match reason {
+        Reason::Restore => false,
+        Reason::Upgrade => true,
+        // What was put aside in the place of a database is a database.
+        Reason::Return => !has_keyring,
+    };
+    for (part, is_there) in [
+        (layout::DATABASE_FILE, staging.join(layout::DATABASE_FILE).is_file()),
+        (layout::KEYRING_FILE, has_keyring || is_of_database),
+    ] {
+        if !is_there {
             return Err(Error::conflict(format!("There is no whole state in {name}: {part} is missing.")));
         }
     }
@@ -108,7 +130,15 @@ pub fn prepare(data: &Path, staging: &Path, reason: Reason, now: Timestamp) -> R
     if data.join(&kept).exists() {
         return Err(Error::conflict("Another state was put aside in this very moment.").hint("Try again."));
     }
-    let order = Order { version: 1, reason, staging: name.into(), kept, at: now.0, step: Step::Aside };
+    let order = Order {
+        version: 1,
+        reason,
+        staging: name.into(),
+        kept,
+        at: now.0,
+        step: Step::Aside,
+        is_of_database,
+    };
     write(data, &order)
 }
 
@@ -132,11 +162,11 @@ pub fn resume_at_start(data: &Path) -> Result<Option<Kept>> {
         let label = Kept { name: String::new(), reason: order.reason, at: order.at, bytes: 0 };
         let label = serde_json::to_vec_pretty(&label).map_err(Error::internal)?;
         durable::replace(&kept.join(LABEL), &label)?;
-        move_parts(data, &kept)?;
+        move_parts(order.parts(), data, &kept)?;
         order.step = Step::In;
         write(data, &order)?;
     }
-    move_parts(&staging, data)?;
+    move_parts(order.parts(), &staging, data)?;
     remove_folder(&staging)?;
     remove_file(&layout::swap(data))?;
     durable::sync_folder(data)?;
@@ -203,8 +233,8 @@ pub fn size_of(folder: &Path) -> u64 {
 }
 
 /// Moves what is there. What is not there was moved before, or never was.
-fn move_parts(from: &Path, to: &Path) -> Result<()> {
-    for part in PARTS {
+fn move_parts(parts: &[&str], from: &Path, to: &Path) -> Result<()> {
+    for part in parts {
         let (source, target) = (from.join(part), to.join(part));
         match fs::rename(&source, &target) {
             Err(cause) if cause.kind() == ErrorKind::NotFound => {}
@@ -229,8 +259,10 @@ fn refuse_other_disk(data: &Path, staging: &Path) -> Result<()> {
 }
 
 fn sync_parts(staging: &Path) -> Result<()> {
-    for part in [layout::DATABASE_FILE, layout::KEYRING_FILE] {
-        let path = staging.join(part);
+    for path in [layout::DATABASE_FILE, layout::KEYRING_FILE].map(|part| staging.join(part)) {
+        if !path.exists() {
+            continue;
+        }
         let synced = fs::File::open(&path).and_then(|file| file.sync_all());
         synced.map_err(|cause| trouble("write", &path, cause))?;
     }

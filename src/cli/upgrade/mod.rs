@@ -147,7 +147,7 @@ fn roll_back(place: &Place, options: &Options, is_sure: bool, output: Output) ->
             "Version {} needs the copy of the database that was taken before the upgrade.",
             before.version
         ))
-        .hint("What was stored since then would be left behind, in before-upgrade/undone.db. Say --yes if that is what you want."));
+        .hint("What was stored since then would be left behind, in a folder before-upgrade-… of the data folder. Say --yes if that is what you want."));
     }
     let held = hold::hold(&options.data)?;
     if before.schema < upgrade::SCHEMA {

@@ -10,7 +10,7 @@ use crate::keeping::upgrade::{Place, verified};
 use crate::kernel::access::BackupRun;
 use crate::kernel::build;
 use crate::kernel::durable::{self, trouble};
-use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::error::{Error, Result};
 use crate::kernel::hold;
 use crate::kernel::layout;
 use crate::kernel::limits;
@@ -209,12 +209,23 @@ async fn begins_anew(process: u32, place: &Place, options: &Options) -> Result<b
 /// Puts program and data back as they were.
 pub(super) async fn undo(place: &Place, schema: i64, server: Option<u32>, options: &Options) -> Result<()> {
     place.put_back()?;
-    let is_newer = || match unlock::house(options) {
-        // Opened and let go: the schema is one that this program knows.
-        Ok(_) => false,
-        Err(reason) => reason.kind() == Kind::Conflict,
-    };
-    if upgrade::copies(&options.data).iter().all(|(copy, _)| *copy != schema) || !is_newer() {
+    let has_copy = upgrade::copies(&options.data).iter().any(|(copy, _)| *copy == schema);
+    let is_newer = has_copy
+        && match unlock::house(options) {
+            // Opened and let go: the schema is one that this program knows.
+            Ok(_) => false,
+            Err(reason) if upgrade::is_newer(&reason) => true,
+            // Whether its schema changed cannot be seen, and what was stored since is not left behind on a guess.
+            Err(reason) => {
+                return Err(Error::of_kind(
+                    reason.kind(),
+                    format!("The program is as before, but its data do not open: {}", reason.sentence()),
+                )
+                .hint(reason.hint_text().unwrap_or("See docs/admin/upgrade.md.").to_owned())
+                .because(reason));
+            }
+        };
+    if !is_newer {
         if let (Some(_), Some(holder)) = (server, hold::holder(&options.data)) {
             signal(holder, Signal::HUP)?;
         }

@@ -9,6 +9,8 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::hold::{self, Held};
 use rusqlite::{Connection, TransactionBehavior, named_params};
 use sha2::{Digest, Sha256};
+use std::error::Error as StdError;
+use std::fmt;
 use std::path::Path;
 use tracing::info;
 
@@ -30,6 +32,23 @@ pub fn version(conn: &Connection) -> Result<i64> {
     Ok(conn.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
+/// Lies beneath the refusal of a database that a newer Testkeep wrote, so that it can be told from others.
+#[derive(Debug)]
+struct Newer(i64);
+
+impl fmt::Display for Newer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "schema {}", self.0)
+    }
+}
+
+impl StdError for Newer {}
+
+/// Whether a database was refused because a newer Testkeep wrote it.
+pub fn is_newer(refusal: &Error) -> bool {
+    refusal.source().is_some_and(|cause| cause.is::<Newer>())
+}
+
 /// Refuses a database that a newer Testkeep wrote; touches nothing.
 pub fn refuse_newer(conn: &Connection) -> Result<()> {
     let found = version(conn)?;
@@ -37,7 +56,8 @@ pub fn refuse_newer(conn: &Connection) -> Result<()> {
         return Err(Error::conflict(format!(
             "This database has schema {found}; this Testkeep knows schemas up to {NEWEST}."
         ))
-        .hint("It was written by a newer Testkeep. Install that version, or restore a backup made before the upgrade."));
+        .hint("It was written by a newer Testkeep. Install that version, or restore a backup made before the upgrade.")
+        .because(Newer(found)));
     }
     Ok(())
 }
