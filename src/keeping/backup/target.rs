@@ -47,6 +47,24 @@ impl Target {
         self.failure.lock().expect(HELD).clone()
     }
 
+    /// Takes away the key that a making left which was cut off before the config: with two keys under one password
+    /// whoever comes with the recovery kit may take the one that opens nothing.
+    ///
+    /// Errors: `Conflict` where more lies there than that. The keys are then all that opens it.
+    pub(super) fn clear_half_made(&self) -> Result<()> {
+        for folder in ["snapshots", "index", "data", "receipts"] {
+            if let Some((name, _)) = self.storage.list(folder)?.first() {
+                return Err(Error::conflict(format!(
+                    "{} holds a repository without its file `config`: {name} is there.",
+                    self.storage.location()
+                ))
+                .hint("Bring `config` back from a copy, or choose an empty place. Nothing was changed."));
+            }
+        }
+        let mut keys = self.storage.list("keys")?.into_iter().filter(|(name, _)| is_object(name));
+        keys.try_for_each(|(name, _)| self.storage.delete(&name))
+    }
+
     fn guarded<T>(&self, act: impl FnOnce(&dyn Storage) -> Result<T>) -> RusticResult<T> {
         let done = self.ledger.go_on().and_then(|()| act(&*self.storage));
         let done = done.inspect_err(|error| {
@@ -107,6 +125,11 @@ impl WriteBackend for Target {
     fn remove(&self, kind: FileType, id: &Id, _: bool) -> RusticResult<()> {
         self.guarded(|storage| storage.delete(&object(kind, id)))
     }
+}
+
+/// Whether an object is named by its digest, as all are that the engine writes.
+fn is_object(name: &str) -> bool {
+    name.rsplit('/').next().is_some_and(|name| name.parse::<Id>().is_ok())
 }
 
 fn object(kind: FileType, id: &Id) -> String {

@@ -1,6 +1,6 @@
 //! What goes wrong is an error, and leaves no backup that only looks like one.
 
-use super::bench::{Bench, PASSWORD, identity, second_process};
+use super::bench::{Bench, PASSWORD, files, identity, second_process};
 use bytes::Bytes;
 use std::fs;
 use std::io;
@@ -230,4 +230,33 @@ fn a_killed_backup_leaves_the_repository_usable() {
     assert_eq!(findings.warnings, [""; 0], "packs of the killed run are used");
     bench.restore(&receipt).unwrap();
     bench.restored();
+}
+
+#[test]
+fn f13_a_repository_whose_making_was_cut_off_is_made_anew_with_one_key() {
+    let bench = Bench::new(20);
+    let place = bench.path("elsewhere");
+    let engine = |target: Target| {
+        let password = Secret::new(PASSWORD.to_owned());
+        Engine::new(target, password, None, identity("bench"), &bench.path("home/elsewhere"))
+    };
+    for _ in 0..2 {
+        // The key is stored first, then the config.
+        let cut = engine(Target::of(Flaky { inner: Folder::new(&place), left: 1.into() }));
+        assert_eq!(cut.init_if_absent().unwrap_err().sentence(), "The line is dead.");
+    }
+    fs::write(place.join("keys/of-somebody-else"), "words").unwrap();
+    let whole = engine(Target::folder(&place));
+    whole.init_if_absent().unwrap();
+    assert_eq!(files(&place.join("keys")).len(), 2);
+    fs::remove_file(place.join("keys/of-somebody-else")).unwrap();
+    // By password alone, as whoever comes with the recovery kit.
+    assert!(engine(Target::folder(&place)).list().unwrap().is_empty());
+
+    bench.backup_with(&whole, &bench.pin(), &Arc::default()).unwrap();
+    fs::rename(place.join("config"), bench.path("config")).unwrap();
+    let refused = whole.init_if_absent().unwrap_err();
+    assert!(refused.sentence().contains("without its file `config`"), "{refused:?}");
+    fs::rename(bench.path("config"), place.join("config")).unwrap();
+    assert_eq!(engine(Target::folder(&place)).list().unwrap().len(), 1);
 }
