@@ -17,7 +17,6 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::secret::Secret;
 use bytesize::ByteSize;
 use ed25519_dalek::SigningKey;
-use jiff::tz::TimeZone;
 use rustic_core::repofile::{MasterKey, SnapshotFile};
 use rustic_core::{
     BackupOptions, ConfigOptions, Credentials, KeyOptions, OpenStatus, ParentOptions, PruneOptions,
@@ -118,6 +117,7 @@ impl Engine {
         }
         self.recognise()?;
         storage.prepare()?;
+        self.target.clear_half_made()?;
         let config = ConfigOptions::default()
             .set_chunker(Some("fixed_size".parse().map_err(reported)?))
             .set_chunk_size(Some(CHUNK))
@@ -224,7 +224,11 @@ impl Engine {
         let found = repo.get_all_snapshots().map_err(reported)?;
         let proven = |snapshot: &SnapshotFile| chain.of_snapshot(snapshot.id.to_hex().as_str()).is_some();
         let (good, stray): (Vec<_>, Vec<_>) = found.into_iter().partition(proven);
-        let judged = keep.options().apply(good, &now().to_zoned(TimeZone::UTC)).map_err(reported)?;
+        let number = |snapshot: &SnapshotFile| {
+            chain.of_snapshot(snapshot.id.to_hex().as_str()).map_or(0, |receipt| receipt.number)
+        };
+        let newest = good.iter().map(number).max();
+        let judged = keep.judged(good, |snapshot| Some(number(snapshot)) == newest)?;
         if judged.iter().all(|judged| !judged.keep) {
             return Err(Error::conflict("No proven backup would be left, so nothing was deleted.")
                 .hint("If receipts were lost, bring them back; otherwise make a backup first."));

@@ -3,8 +3,8 @@
 use super::{now, reported};
 use crate::kernel::error::{Error, Result};
 use jiff::tz::TimeZone;
-use rustic_core::KeepOptions;
 use rustic_core::repofile::SnapshotFile;
+use rustic_core::{ForgetSnapshot, KeepOptions};
 use serde::{Deserialize, Serialize};
 
 /// How many backups stay: the newest, and one for each of the last days, weeks and months.
@@ -20,7 +20,8 @@ pub struct Keep {
     pub monthly: u32,
 }
 
-/// Which of the backups made at these times (in milliseconds since 1970) would stay, by the very rules that `forget` goes by.
+/// Which of the backups made at these times (in milliseconds since 1970, the newest by its receipt first)
+/// would stay, by the very rules that `forget` goes by.
 pub fn would_stay(keep: &Keep, made_at_ms: &[i64]) -> Result<Vec<bool>> {
     let at = |ms: i64| jiff::Timestamp::from_millisecond(ms).map_err(Error::internal);
     let mut snapshots = Vec::new();
@@ -28,8 +29,9 @@ pub fn would_stay(keep: &Keep, made_at_ms: &[i64]) -> Result<Vec<bool>> {
         let time = at(*ms)?.to_zoned(TimeZone::UTC);
         snapshots.push(SnapshotFile { time, label: place.to_string(), ..SnapshotFile::default() });
     }
+    let is_newest = |snapshot: &SnapshotFile| snapshot.label == "0";
     let mut stay = vec![false; made_at_ms.len()];
-    for judged in keep.options().apply(snapshots, &now().to_zoned(TimeZone::UTC)).map_err(reported)? {
+    for judged in keep.judged(snapshots, is_newest)? {
         if let Some(place) = judged.snapshot.label.parse::<usize>().ok().and_then(|at| stay.get_mut(at)) {
             *place = judged.keep;
         }
@@ -38,7 +40,24 @@ pub fn would_stay(keep: &Keep, made_at_ms: &[i64]) -> Result<Vec<bool>> {
 }
 
 impl Keep {
-    pub(super) fn options(&self) -> KeepOptions {
+    /// Judges backups by their times, and keeps the newest by its receipt whatever the clock said: after a day on
+    /// which it stood years ahead, every backup from then on would go as soon as it is made.
+    pub(super) fn judged(
+        &self,
+        found: Vec<SnapshotFile>,
+        is_newest: impl Fn(&SnapshotFile) -> bool,
+    ) -> Result<Vec<ForgetSnapshot>> {
+        let judged = self.options().apply(found, &now().to_zoned(TimeZone::UTC)).map_err(reported)?;
+        // Rules that keep none are for the caller to refuse.
+        let keeps_some = judged.iter().any(|judged| judged.keep);
+        let is_asked_for = |judged: &ForgetSnapshot| judged.keep || keeps_some && is_newest(&judged.snapshot);
+        Ok(judged
+            .into_iter()
+            .map(|judged| ForgetSnapshot { keep: is_asked_for(&judged), ..judged })
+            .collect())
+    }
+
+    fn options(&self) -> KeepOptions {
         let some = |count: u32| (count > 0).then(|| i32::try_from(count).unwrap_or(i32::MAX));
         let mut options = KeepOptions::default();
         options.keep_last = some(self.last);
@@ -50,5 +69,22 @@ impl Keep {
             options.keep_last = Some(0);
         }
         options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f20_the_newest_backup_stays_though_one_before_was_made_when_the_clock_stood_years_ahead() {
+        let (now, year) = (now().as_millisecond(), 365 * 24 * 3_600_000_i64);
+        for keep in [
+            Keep { last: 1, daily: 0, weekly: 0, monthly: 0 },
+            Keep { last: 0, daily: 0, weekly: 0, monthly: 1 },
+        ] {
+            let stay = would_stay(&keep, &[now, now - 1, now + 4 * year, now - 2]).unwrap();
+            assert_eq!(stay, [true, false, true, false]);
+        }
     }
 }
