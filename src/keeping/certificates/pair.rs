@@ -141,9 +141,11 @@ pub fn own(folder: &Path, names: &[String], now: Timestamp) -> Result<Pair> {
     // Text before the first line of PEM is for people, and here for us: which names were asked for.
     let title = format!("Made by Testkeep for: {}\n", names.join(", "));
     if fs::read_to_string(&certificate).is_ok_and(|pem| pem.starts_with(&title)) {
-        let kept = Pair::read(&certificate, &key)?;
-        if kept.days_left(now) > limits::CERTIFICATE_WARNING_DAYS {
-            return Ok(kept);
+        // Two files cannot be exchanged at once: where the second of them was not, both are made anew.
+        match Pair::read(&certificate, &key) {
+            Ok(kept) if kept.days_left(now) > limits::CERTIFICATE_WARNING_DAYS => return Ok(kept),
+            Ok(_) => {}
+            Err(reason) => tracing::warn!(?reason, "our own certificate cannot be used, so it is made anew"),
         }
     }
     let (pem, private) = make(names, now).map_err(|reason| {
@@ -202,5 +204,19 @@ mod tests {
         let mode = fs::metadata(place.path().join("key.pem")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(Pair::from_pem(renamed.chain().as_bytes(), b"").unwrap_err(), "there is no private key");
+    }
+
+    #[test]
+    fn f21_a_renewal_of_our_own_certificate_that_was_cut_between_its_files_is_made_up_for() {
+        let place = tempfile::tempdir().unwrap();
+        let names = ["localhost".to_owned()];
+        let first = own(place.path(), &names, NOW).unwrap();
+        let key = new_key().unwrap().serialize_pem();
+        for cut in [key.as_str(), &key[..100], ""] {
+            fs::write(place.path().join(KEY), cut).unwrap();
+            let next = own(place.path(), &names, NOW).unwrap();
+            assert_ne!(first.fingerprint, next.fingerprint);
+            assert_eq!(own(place.path(), &names, NOW).unwrap().fingerprint, next.fingerprint);
+        }
     }
 }
