@@ -21,7 +21,7 @@ use crate::keeping::shipping::Shipping;
 use crate::keeping::upgrade;
 use crate::kernel::access::InstanceKeep;
 use crate::kernel::durable;
-use crate::kernel::error::Result;
+use crate::kernel::error::{Kind, Result};
 use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
 use crate::kernel::layout;
@@ -31,6 +31,7 @@ use crate::kernel::restart::{Ended, Restart};
 use crate::kernel::secret::Secret;
 use crate::kernel::swap;
 use crate::kernel::time::{Clock, Timestamp};
+use crate::kernel::upgrade::is_newer;
 use crate::server::listen::{self, Listening, Secure, StopOrder};
 use crate::server::plain::Plain;
 use crate::server::stack::Shared;
@@ -155,14 +156,18 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
     Ok(running)
 }
 
-/// Opens the instance; where another state was put in its place and does not open, the one before comes back.
+/// Opens the instance; where another state was put in its place and is itself the reason that nothing opens, the one
+/// before comes back. A missing key or a wrong passphrase is no fault of it, and neither is a full disk: who ordered
+/// it gets it once that is mended.
 fn opened(options: &Options, unlock: &Unlock, clock: Clock, held: &Held) -> Result<House> {
     for loose in modes::loose(options) {
         tracing::warn!(mend = loose.mend, "{loose}");
     }
     let swapped = swap::resume_at_start(&options.data)?;
     match (House::serve(options, unlock, clock.clone(), held), swapped) {
-        (Err(reason), Some(kept)) => {
+        (Err(reason), Some(kept))
+            if matches!(reason.kind(), Kind::Invalid | Kind::Damaged) || is_newer(&reason) =>
+        {
             tracing::error!(
                 ?reason,
                 kept = kept.name,

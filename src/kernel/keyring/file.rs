@@ -266,7 +266,10 @@ pub(super) fn read_key(path: &Path, guarded: Guarded) -> Result<Key> {
     let mut key = Zeroizing::new([0; 32]);
     let is_read = digits.len() == 64 && HEXLOWER_PERMISSIVE.decode_mut(digits, &mut *key).is_ok();
     if !is_read {
-        return Err(Error::invalid(format!("{shown} is not a key file: it must hold 64 hex digits.")).hint(
+        return Err(Error::unauthenticated(format!(
+            "{shown} is not a key file: it must hold 64 hex digits."
+        ))
+        .hint(
             "It may have been cut or changed by an editor. Put back the copy you keep; nothing was changed.",
         ));
     }

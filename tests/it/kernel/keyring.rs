@@ -160,7 +160,7 @@ fn f16_the_key_file_of_another_instance_is_told_from_a_damaged_one() {
     for damaged in ["", "0f0f", "not a key", &"0f".repeat(33), &"zz".repeat(32), &"x".repeat(9_999)] {
         fs::write(home.key_file(), damaged).unwrap();
         let error = home.refusal();
-        assert_eq!(error.kind(), Kind::Invalid);
+        assert_eq!(error.kind(), Kind::Unauthenticated);
         assert!(error.sentence().contains("64 hex digits"), "{error}");
     }
     Keyring::open(&home.data(), &Unlock::Kit(kit.secret)).expect("the kit opens what the key file does not");
@@ -274,7 +274,7 @@ fn a_key_file_that_is_there_is_used_and_never_overwritten() {
     fs::write(other.key_file(), "my notes").unwrap();
     fs::set_permissions(other.key_file(), fs::Permissions::from_mode(0o600)).unwrap();
     let error = Keyring::create(&other.data(), &other.unlock(), NOW).expect_err("it is not a key");
-    assert_eq!(error.kind(), Kind::Invalid);
+    assert_eq!(error.kind(), Kind::Unauthenticated);
     assert_eq!(fs::read_to_string(other.key_file()).unwrap(), "my notes");
     assert!(!layout::keyring(&other.data()).exists());
 }
