@@ -18,17 +18,18 @@ use crate::keeping::keys;
 use crate::keeping::overview::{About, Certificate};
 use crate::keeping::restores::whole::Attempt;
 use crate::keeping::shipping::Shipping;
+use crate::keeping::trail;
 use crate::keeping::upgrade;
-use crate::kernel::access::InstanceKeep;
-use crate::kernel::durable;
+use crate::kernel::access::{AuditView, InstanceKeep};
+use crate::kernel::audit;
 use crate::kernel::error::{Kind, Result};
 use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
-use crate::kernel::layout;
 use crate::kernel::modes;
 use crate::kernel::options::Options;
 use crate::kernel::restart::{Ended, Restart};
 use crate::kernel::secret::Secret;
+use crate::kernel::stopped;
 use crate::kernel::swap;
 use crate::kernel::time::{Clock, Timestamp};
 use crate::kernel::upgrade::is_newer;
@@ -97,8 +98,7 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
     let first::First { code, kit } = first::first(&house).await?;
     // Before anybody can send another: none of those that are not done is under way.
     uploads::sweep(&house.instance.door, Leftover::All).await?;
-    let noting = house.instance.door.job(&upgrade::NOTER).gate::<InstanceKeep>(());
-    noting.write(upgrade::note).await?;
+    noted(&house).await?;
     // The clock of the system, always: strangers judge the certificate by theirs.
     let tls = if is_clear { None } else { Some(Tls::open(&options, Clock::System)?) };
     let keeper = match &tls {
@@ -154,6 +154,14 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
     info!(url = running.url(), fingerprint = running.fingerprint(), "answering at {}", running.url());
     Manager.ready();
     Ok(running)
+}
+
+/// Notes which program starts, and with which state of the instance.
+async fn noted(house: &House) -> Result<()> {
+    let noting = house.instance.door.job(&upgrade::NOTER).gate::<InstanceKeep>(());
+    noting.write(upgrade::note).await?;
+    let data = house.instance.data.clone();
+    noting.write(move |tx| trail::note_exchange(tx, &data)).await
 }
 
 /// Opens the instance; where another state was put in its place and is itself the reason that nothing opens, the one
@@ -293,9 +301,10 @@ impl Running {
         self.desk.close().await;
         self.shipping.stop().await;
         self.tasks.iter().for_each(JoinHandle::abort);
+        let end = self.house.shell.operator().gate::<AuditView>(()).read(audit::head).await;
         self.house.instance.door.shut_down().await;
         // Without it the next start looks at the whole database: nobody knows then how this one ended.
-        if let Err(reason) = durable::replace(&layout::clean_mark(&self.house.instance.data), b"") {
+        if let Err(reason) = stopped::leave(&self.house.instance.data, end.ok().as_ref()) {
             tracing::warn!(?reason, "the mark of a stop in good order could not be left");
         }
         drop(self.held);

@@ -55,7 +55,7 @@ pub fn before_upgrade(data: &Path) -> PathBuf {
     data.join("before-upgrade")
 }
 
-/// What a server leaves that stopped in good order; it is gone while one runs.
+/// What a server leaves that stopped in good order, see `stopped`; it is gone while one runs.
 pub fn clean_mark(data: &Path) -> PathBuf {
     data.join("stopped")
 }

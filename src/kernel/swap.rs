@@ -8,6 +8,7 @@
 use super::durable::{self, trouble};
 use super::error::{Error, Result};
 use super::layout;
+use super::stopped;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -157,6 +158,7 @@ pub fn call_off(data: &Path) -> Result<()> {
 pub fn resume_at_start(data: &Path) -> Result<Option<Kept>> {
     let Some(mut order) = read(data)? else { return Ok(None) };
     let (staging, kept) = (data.join(&order.staging), data.join(&order.kept));
+    stopped::forget_end(data)?;
     if order.step == Step::Aside {
         durable::create_folder(&kept)?;
         let label = Kept { name: String::new(), reason: order.reason, at: order.at, bytes: 0 };

@@ -6,6 +6,7 @@ use crate::keeping::backups::{self, Backup};
 use crate::keeping::certificates::Standing;
 use crate::keeping::integrity as integrity_checks;
 use crate::keeping::shipping::{self, Switch};
+use crate::keeping::trail::Kept;
 use crate::kernel::access::{AuditView, BackupView, Claim, InstanceView, StorageView};
 use crate::kernel::audit::{self, Filter, Verdict};
 use crate::kernel::blobs;
@@ -103,7 +104,8 @@ async fn database(house: &House) -> Result<Check> {
 
 async fn trail(house: &House) -> Result<Check> {
     let gate = house.shell.operator().gate::<AuditView>(());
-    let verdict = gate.read_at_length(|tx| audit::verify(tx, None)).await?;
+    let kept = Kept::of(&house.instance)?;
+    let verdict = gate.read_at_length(move |tx| audit::verify(tx, kept.end(tx)?.as_ref())).await?;
     let bad = |said: String| {
         let now =
             "Keep this folder as it is, restore the newest backup elsewhere, and compare the two trails.";

@@ -6,7 +6,7 @@
 
 use super::keep::Keep;
 use super::locks::Papers;
-use super::manifest::ROOT;
+use super::manifest::{Anchor, ROOT};
 use super::reader::Ledger;
 use super::receipt::{Chain, Identity, Place, Receipt};
 use super::source::{Parts, Source};
@@ -176,6 +176,7 @@ impl Engine {
             blobs_missing: source.blobs_missing,
             finished_at: now().to_string(),
             log: parts.pin.position.map(|position| Place { position, at: parts.pin.at.0 }),
+            audit: Some(Anchor::of(&parts.pin.audit)),
             previous: String::new(),
             next_key: None,
         };

@@ -3,6 +3,7 @@
 //! Lies in the snapshot as `manifest.json`. See `docs/formats/backup.md`.
 
 use super::Say;
+use crate::kernel::audit::Head;
 use crate::kernel::error::{Error, Result};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,20 @@ pub struct Anchor {
     pub seq: i64,
     /// Its keyed hash, lower-case hex.
     pub hash: String,
+}
+
+impl Anchor {
+    /// The end of this trail.
+    pub fn of(head: &Head) -> Anchor {
+        Anchor { seq: head.seq, hash: HEXLOWER.encode(&head.hash) }
+    }
+
+    /// The same as the trail is checked against it.
+    pub fn head(&self) -> Result<Head> {
+        let hash = HEXLOWER.decode(self.hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+        let hash = hash.ok_or_else(|| Error::invalid("The backup names no end of the audit trail."))?;
+        Ok(Head { seq: self.seq, hash })
+    }
 }
 
 /// Everything a restore compares. Its own hash stands in the signed receipt.

@@ -4,7 +4,7 @@
 //! drop one. A receipt names snapshot, tree, manifest and totals; the next one names its hash.
 
 use super::Say;
-use super::manifest::sha256;
+use super::manifest::{Anchor, sha256};
 use super::storage::Storage;
 use crate::kernel::access::Position;
 use crate::kernel::durable;
@@ -57,6 +57,9 @@ pub struct Receipt {
     /// The place in the log of the database that its state is: from there the log can be followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Place>,
+    /// The end of the audit trail at that moment. Older receipts name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Anchor>,
     /// SHA-256 of the previous receipt's file; empty for the first.
     pub previous: String,
     /// The public key by which the receipts after this one are signed, 64 hex digits, when it changes here.
@@ -172,6 +175,34 @@ impl Chain {
         self.receipts.push(receipt.clone());
         Ok(receipt)
     }
+}
+
+/// The newest end of the audit trail that our own copies of receipts name, of all targets, if it was signed after a
+/// moment in milliseconds since 1970. A chain that does not verify names none: its target tells why.
+pub fn newest_end(receipts: &Path, key: &VerifyingKey, after: i64) -> Result<Option<Anchor>> {
+    let homes = match fs::read_dir(receipts) {
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(None),
+        listed => listed.say(|| unreadable(receipts))?,
+    };
+    let homes = homes.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    let mut newest: Option<(i64, Anchor)> = None;
+    for home in homes.chain([receipts.to_owned()]) {
+        let stored = stored_at_home(&home).say(|| unreadable(&home))?;
+        let found = match verify(&stored, key) {
+            Ok((found, _)) => found,
+            Err(reason) => {
+                warn!(?reason, home = %home.display(), "these receipts cannot vouch for the audit trail");
+                continue;
+            }
+        };
+        for receipt in found {
+            let at = receipt.finished_at.parse().map(jiff::Timestamp::as_millisecond).unwrap_or_default();
+            if let Some(end) = receipt.audit.filter(|_| at > after) {
+                newest = newest.filter(|(known, _)| *known >= at).or(Some((at, end)));
+            }
+        }
+    }
+    Ok(newest.map(|(_, end)| end))
 }
 
 /// Copies the receipts that lay in one folder for all targets, if they are those of this one.

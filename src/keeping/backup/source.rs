@@ -65,7 +65,7 @@ impl Source {
             page_bytes: pin.page_bytes,
             database_sha256,
             rows: pin.rows.clone(),
-            audit: Anchor { seq: pin.audit.seq, hash: HEXLOWER.encode(&pin.audit.hash) },
+            audit: Anchor::of(&pin.audit),
             slices: entries,
             keyring: keyring.entry.clone(),
             blobs,

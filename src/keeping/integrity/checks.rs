@@ -55,7 +55,7 @@ async fn carry_out(
             let reach = if cause == Cause::Schedule { Reach::Share } else { Reach::Whole };
             files(instance, &gate, reach).await.map(|looked| (looked, Vec::new()))
         }
-        Kind::Trail => audit_trail(&caller.gate::<AuditExport>(())).await,
+        Kind::Trail => audit_trail(instance, &caller.gate::<AuditExport>(())).await,
         Kind::Keys => Ok(keys(instance)),
         Kind::Sums => sums(&gate).await,
     };
@@ -79,8 +79,8 @@ async fn database(gate: &Gate<StorageKeep>) -> Result<(i64, Vec<Finding>)> {
     Ok((seen.pages, seen.findings))
 }
 
-async fn audit_trail(gate: &Gate<AuditExport>) -> Result<(i64, Vec<Finding>)> {
-    let verdict = trail::verify(gate).await?;
+async fn audit_trail(instance: &Instance, gate: &Gate<AuditExport>) -> Result<(i64, Vec<Finding>)> {
+    let verdict = trail::verify(instance, gate).await?;
     let entries = gate.read(|tx| trail::length(tx.reading::<AuditView>())).await?;
     Ok(match verdict {
         Verdict::Whole(_) => (entries, Vec::new()),

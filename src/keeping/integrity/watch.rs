@@ -10,8 +10,8 @@ use crate::kernel::declare::{Running, Scheduled, When};
 use crate::kernel::distress::Damage;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::integrity;
-use crate::kernel::layout;
 use crate::kernel::settings::Setting;
+use crate::kernel::stopped;
 use crate::running::results::recount;
 use std::sync::Arc;
 
@@ -74,8 +74,7 @@ pub async fn at_start(desk: Arc<Desk>) -> Result<()> {
     gate.write(give_up).await?;
     integrity::complete(&gate).await?;
     let seen = gate.read(integrity::glance).await;
-    let mark = layout::clean_mark(&desk.instance.data);
-    let was_clean = std::fs::remove_file(&mark).is_ok();
+    let was_clean = stopped::take(&desk.instance.data);
     let is_new = gate.read(|tx| Ok(!sql::is_any(tx)?)).await.unwrap_or(false);
     if seen.is_err() || !was_clean && !is_new {
         let own = Arc::clone(&desk);

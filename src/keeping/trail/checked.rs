@@ -1,9 +1,11 @@
 //! Checking the trail, and what came of it last. When it is checked by itself is `integrity`'s matter.
 
 use super::VERIFIED;
+use super::kept::Kept;
 use crate::kernel::access::{AuditExport, Gate, Tx, Write};
 use crate::kernel::audit::{self, Audited, Verdict};
 use crate::kernel::error::Result;
+use crate::kernel::instance::Instance;
 use crate::kernel::settings::{Setting, anything};
 use crate::kernel::time::Timestamp;
 
@@ -43,9 +45,11 @@ impl Checked {
     }
 }
 
-/// Recomputes the chain and notes what came of it.
-pub async fn verify(gate: &Gate<AuditExport>) -> Result<Verdict> {
-    let verdict = gate.read_at_length(|tx| audit::verify(tx.reading(), None)).await?;
+/// Recomputes the chain, compares it with the end that the newest receipt of a backup names, and notes what came of it.
+pub async fn verify(instance: &Instance, gate: &Gate<AuditExport>) -> Result<Verdict> {
+    let kept = Kept::of(instance)?;
+    let checked = gate.read_at_length(move |tx| audit::verify(tx.reading(), kept.end(tx)?.as_ref()));
+    let verdict = checked.await?;
     let found = verdict.clone();
     gate.write(move |tx| note(tx, &found)).await?;
     Ok(verdict)

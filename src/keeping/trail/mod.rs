@@ -8,6 +8,7 @@ mod asked;
 mod checked;
 mod events;
 mod export;
+mod kept;
 mod names;
 mod pages;
 mod sql;
@@ -15,6 +16,7 @@ mod sql;
 pub use api::Api;
 pub use checked::{Checked, verify};
 pub use events::all as events;
+pub use kept::{Kept, note_exchange};
 pub use names::Fact;
 
 use crate::kernel::access::{AuditView, ProjectAudit, Read};
@@ -26,7 +28,7 @@ use crate::web::routes::Route;
 const VERIFIED: Event = Event::new("audit.verified", "The audit trail was checked from its first entry.");
 const EXPORTED: Event = Event::new("audit.exported", "Entries of the audit trail were exported.");
 /// Events of this slice.
-pub const EVENTS: &[Event] = &[VERIFIED, EXPORTED];
+pub const EVENTS: &[Event] = &[VERIFIED, EXPORTED, kept::EXCHANGED];
 
 /// Routes of the pages and of the API.
 pub fn routes() -> Vec<Route> {

@@ -6,6 +6,7 @@ use super::{Entry, events, sql};
 use crate::kernel::access::{AuditExport, AuditView, Gate, ProjectAudit, Read, Tx};
 use crate::kernel::audit::Verdict;
 use crate::kernel::error::Result;
+use crate::kernel::instance::Instance;
 use crate::library::projects;
 use crate::people;
 use crate::web::filters;
@@ -14,6 +15,7 @@ use crate::web::layout::{At, Frame};
 use crate::web::respond::{Page, Query, Redirect};
 use crate::web::routes::{Route, get, post};
 use crate::web::visit::Visit;
+use actix_web::web::Data;
 use askama::Template;
 use serde::Deserialize;
 
@@ -152,8 +154,12 @@ impl TrailPage {
 #[derive(Deserialize)]
 struct Nothing {}
 
-async fn verify(gate: Gate<AuditExport>, Form(Nothing {}): Form<Nothing>) -> Result<Redirect> {
-    let verdict = checked::verify(&gate).await?;
+async fn verify(
+    gate: Gate<AuditExport>,
+    instance: Data<Instance>,
+    Form(Nothing {}): Form<Nothing>,
+) -> Result<Redirect> {
+    let verdict = checked::verify(&instance, &gate).await?;
     let (back, words) = (Redirect::to("/instance/audit"), super::in_words(&verdict));
     Ok(match verdict {
         Verdict::Whole(_) => back.saying(words),

@@ -54,6 +54,26 @@ pub(super) fn runs(tx: impl Tx, ids: &str) -> Result<Vec<Named>> {
     )
 }
 
+/// When another state last took the place of the instance, in milliseconds since 1970; 0 if none did. Reads the
+/// whole trail.
+pub(super) fn exchanged_at(tx: impl Tx) -> Result<i64> {
+    let At(at) = tx.only(
+        "SELECT coalesce(max(CASE event WHEN 'instance.exchanged' THEN CAST(substr(facts, 4) AS INTEGER) ELSE at END), 0) AS at
+           FROM audit
+          WHERE event IN ('instance.exchanged', 'instance.restored')",
+        [],
+    )?;
+    Ok(at)
+}
+
+struct At(i64);
+
+impl FromRow for At {
+    fn from_row(row: &Row<'_>) -> sql::Result<At> {
+        row.get("at").map(At)
+    }
+}
+
 /// Every account of the instance, by name.
 pub(super) fn everybody(tx: impl Tx) -> Result<Vec<Named>> {
     tx.rows("SELECT id, name FROM users ORDER BY name", [])

@@ -115,6 +115,11 @@ pub fn verify(tx: Read<'_, AuditView>, anchor: Option<&Head>) -> Result<Verdict>
     chain::verify(opened.conn, &opened.house.keys().chain, anchor)
 }
 
+/// The last entry of the trail.
+pub fn head(tx: Read<'_, AuditView>) -> Result<Head> {
+    chain::head(tx.opened().conn)
+}
+
 /// The last entry under one key of the chain.
 pub const CHAIN_CLOSED: Event =
     Event::new("keys.chain_closed", "The key of the audit trail was exchanged: its last entry.");

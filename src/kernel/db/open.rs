@@ -6,6 +6,7 @@ use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::layout;
 use crate::kernel::limits;
+use crate::kernel::stopped;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fmt::Write as _;
@@ -97,10 +98,14 @@ pub(super) fn reader(path: &Path, key: &DatabaseKey) -> Result<Connection> {
     Ok(conn)
 }
 
-/// Whether this key opens the file, and nothing else. Errors: `Invalid` where the key may be the reason.
+/// Whether this key opens the file, and whether it holds what it held when it was stopped. Errors: `Invalid` where
+/// the key may be the reason, `Conflict` where changes are gone.
 pub(super) fn look(path: &Path, key: &DatabaseKey) -> Result<()> {
     refuse_unusable(path)?;
-    keyed(path, key).map(drop)
+    let conn = keyed(path, key)?;
+    // Whoever only looks moves no page: the log may be the one of another day.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    path.parent().map_or(Ok(()), |data| stopped::refuse_older(&conn, data))
 }
 
 /// For the pin and the keeper of the log: takes the writers' lock and moves the log, and never moves it

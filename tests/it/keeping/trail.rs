@@ -1,11 +1,14 @@
 //! The audit trail as people and programs read it.
 
+use super::targets::{folder_target, settled};
 use crate::support::App;
 use crate::support::people::Person;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkeep::keeping::trail;
-use testkeep::kernel::access::Role;
+use testkeep::kernel::access::{Role, StorageKeep};
+use testkeep::kernel::audit::Quiet;
+use testkeep::kernel::sql::named_params;
 
 async fn start() -> (App, Person) {
     let app = App::start().await;
@@ -150,4 +153,48 @@ fn every_event_is_known_to_the_trail() {
     for event in trail::events() {
         assert!(event.meaning.ends_with('.'), "{}", event.name);
     }
+}
+
+/// Entries are taken out at the end, as only somebody with the key can.
+async fn cut(app: &App, from: i64) {
+    let gate = app.house.shell.operator().gate::<StorageKeep>(());
+    gate.write(move |tx| {
+        tx.run("DELETE FROM audit_sources WHERE seq > :from", named_params! { ":from": from })?;
+        tx.run("DELETE FROM audit WHERE seq > :from", named_params! { ":from": from })?;
+        Ok(tx.quiet(Quiet::Unchanged, ()))
+    })
+    .await
+    .unwrap();
+}
+
+#[actix_web::test]
+async fn f36_a_trail_that_was_cut_short_is_told_by_the_newest_receipt_at_home() {
+    let (app, owner) = start().await;
+    for suite in ["One", "Two", "Three"] {
+        let request = app.with_token(&owner.token, Method::POST, "/api/v1/projects/SHOP/suites");
+        assert_eq!(request.json(&json!({ "name": suite })).send().await.unwrap().status(), 201);
+    }
+    let keep = app.folder().join("keep");
+    let fields = folder_target("Keep", keep.to_str().unwrap(), "", "");
+    app.submit_and_follow(&owner, "/instance/backups/targets", &fields).await;
+    app.submit_and_follow(&owner, "/instance/backups", &[]).await;
+    settled(&app, &owner).await;
+    let whole = app.submit_and_follow(&owner, "/instance/audit/verify", &[]).await;
+    assert!(whole.contains("The trail is whole"), "{whole}");
+
+    let receipt = std::fs::read_to_string(keep.join("receipts/00000001.json")).unwrap();
+    let body: Value = serde_json::from_str(&receipt).unwrap();
+    let body: Value = serde_json::from_str(body["body"].as_str().unwrap()).unwrap();
+    let end = body["audit"]["seq"].as_i64().unwrap();
+    cut(&app, end - 3).await;
+    let page = app.submit_and_follow(&owner, "/instance/audit/verify", &[]).await;
+    assert!(page.contains(&format!("it once reached entry {end}")), "{page}");
+    // The check itself left an entry; once as many came, one of them stands where another one stood.
+    for suite in ["Four", "Five", "Six"] {
+        let request = app.with_token(&owner.token, Method::POST, "/api/v1/projects/SHOP/suites");
+        assert_eq!(request.json(&json!({ "name": suite })).send().await.unwrap().status(), 201);
+    }
+    let page = app.submit_and_follow(&owner, "/instance/audit/verify", &[]).await;
+    assert!(page.contains(&format!("entry {end} was changed, moved or taken out")), "{page}");
+    app.halt().await;
 }
