@@ -223,13 +223,9 @@ impl Engine {
         let _turn = self.turn()?;
         let (chain, repo) = (self.chain()?, self.open_ours(&Arc::default())?);
         let found = repo.get_all_snapshots().map_err(reported)?;
-        let proven = |snapshot: &SnapshotFile| chain.of_snapshot(snapshot.id.to_hex().as_str()).is_some();
-        let (good, stray): (Vec<_>, Vec<_>) = found.into_iter().partition(proven);
-        let number = |snapshot: &SnapshotFile| {
-            chain.of_snapshot(snapshot.id.to_hex().as_str()).map_or(0, |receipt| receipt.number)
-        };
-        let newest = good.iter().map(number).max();
-        let judged = keep.judged(good, |snapshot| Some(number(snapshot)) == newest)?;
+        let number = |snapshot: &SnapshotFile| chain.number_of(snapshot.id.to_hex().as_str());
+        let (good, stray): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| number(found) > 0);
+        let judged = keep.judged(good, number)?;
         if judged.iter().all(|judged| !judged.keep) {
             return Err(Error::conflict("No proven backup would be left, so nothing was deleted.")
                 .hint("If receipts were lost, bring them back; otherwise make a backup first."));

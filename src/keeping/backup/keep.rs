@@ -29,9 +29,10 @@ pub fn would_stay(keep: &Keep, made_at_ms: &[i64]) -> Result<Vec<bool>> {
         let time = at(*ms)?.to_zoned(TimeZone::UTC);
         snapshots.push(SnapshotFile { time, label: place.to_string(), ..SnapshotFile::default() });
     }
-    let is_newest = |snapshot: &SnapshotFile| snapshot.label == "0";
+    // The first of them is the newest.
+    let number = |snapshot: &SnapshotFile| u64::MAX - snapshot.label.parse::<u64>().unwrap_or(u64::MAX);
     let mut stay = vec![false; made_at_ms.len()];
-    for judged in keep.judged(snapshots, is_newest)? {
+    for judged in keep.judged(snapshots, number)? {
         if let Some(place) = judged.snapshot.label.parse::<usize>().ok().and_then(|at| stay.get_mut(at)) {
             *place = judged.keep;
         }
@@ -45,12 +46,14 @@ impl Keep {
     pub(super) fn judged(
         &self,
         found: Vec<SnapshotFile>,
-        is_newest: impl Fn(&SnapshotFile) -> bool,
+        number: impl Fn(&SnapshotFile) -> u64,
     ) -> Result<Vec<ForgetSnapshot>> {
+        let newest = found.iter().map(&number).max();
         let judged = self.options().apply(found, &now().to_zoned(TimeZone::UTC)).map_err(reported)?;
         // Rules that keep none are for the caller to refuse.
         let keeps_some = judged.iter().any(|judged| judged.keep);
-        let is_asked_for = |judged: &ForgetSnapshot| judged.keep || keeps_some && is_newest(&judged.snapshot);
+        let is_asked_for =
+            |judged: &ForgetSnapshot| judged.keep || keeps_some && Some(number(&judged.snapshot)) == newest;
         Ok(judged
             .into_iter()
             .map(|judged| ForgetSnapshot { keep: is_asked_for(&judged), ..judged })

@@ -129,6 +129,11 @@ impl Chain {
         self.receipts.iter().find(|receipt| receipt.snapshot == snapshot)
     }
 
+    /// The number of that receipt; 0 without one.
+    pub fn number_of(&self, snapshot: &str) -> u64 {
+        self.of_snapshot(snapshot).map_or(0, |receipt| receipt.number)
+    }
+
     /// The newest backup.
     pub fn newest(&self) -> Result<&Receipt> {
         self.receipts.last().ok_or_else(|| {
