@@ -2,7 +2,8 @@
 //!
 //! Each job has a row with its lease and its last outcome. A job is due when an occurrence of its
 //! schedule lies between its last start and now, so what was missed while the server was down is
-//! caught up once. The lease keeps two processes from doing the same work.
+//! caught up once. The lease keeps two looks from doing the same work; whoever starts holds the folder alone, so
+//! a lease that is left then is one of a process that was killed.
 
 mod sql;
 pub mod table;
@@ -11,7 +12,7 @@ use crate::kernel::access::{Door, Gate, Job, JobKeep, Permission, Tx, Write};
 use crate::kernel::alarms::{self, Alarm};
 use crate::kernel::audit::{Audited, Quiet};
 use crate::kernel::declare::{Scheduled, When};
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::limits;
 use crate::kernel::schedule;
 use crate::kernel::time::Timestamp;
@@ -37,7 +38,8 @@ impl Jobs {
         I: Clone + Send + Sync + 'static,
     {
         let ticker = JobScheduler::new().await.map_err(Error::internal)?;
-        let started = Arc::new(door.clone().job(&RUNNER).gate::<JobKeep>(()).read(|tx| Ok(tx.now())).await?);
+        let started = Arc::new(door.job(&RUNNER).gate::<JobKeep>(()).write(begin).await?);
+        look_at_clock(&door).await;
         let tick = Tick::new_async(TICK, move |_, _| {
             let (door, instance, since) = (door.clone(), instance.clone(), *started);
             Box::pin(async move { look(&door, table, &instance, since).await })
@@ -55,7 +57,14 @@ impl Jobs {
     }
 }
 
+/// What a process that was killed was doing is free again. Answers when that was.
+fn begin(tx: Write<'_, JobKeep>) -> Result<Audited<'_, Timestamp>> {
+    sql::free_all(tx)?;
+    Ok(tx.quiet(Quiet::JobHeartbeat, tx.now()))
+}
+
 async fn look<I: Clone>(door: &Door, table: &'static [Scheduled<I>], instance: &I, since: Timestamp) {
+    look_at_clock(door).await;
     for scheduled in table {
         let gate = door.job(&RUNNER).gate::<JobKeep>(());
         match lease(&gate, scheduled, since).await {
@@ -66,6 +75,42 @@ async fn look<I: Clone>(door: &Door, table: &'static [Scheduled<I>], instance: &
             }
         }
     }
+}
+
+async fn look_at_clock(door: &Door) {
+    if let Err(reason) = tell_of_clock(&door.job(&RUNNER).gate::<JobKeep>(())).await {
+        tracing::error!(%reason, "could not look whether the clock was set back");
+    }
+}
+
+/// Raises the alarm while something that was noted lately lies in the future, and ends it after.
+async fn tell_of_clock(gate: &Gate<JobKeep>) -> Result<()> {
+    let seen = gate.read(|tx| {
+        let newest = sql::newest_moment(tx)?;
+        let ahead = newest.filter(|newest| schedule::known(*newest, tx.now()).is_none());
+        let is_raised = alarms::open(tx)?.iter().any(|raised| raised.alarm == Alarm::ClockBack);
+        Ok((ahead, is_raised))
+    });
+    let (ahead, is_raised) = seen.await?;
+    if ahead.is_some() == is_raised {
+        return Ok(());
+    }
+    let told = gate.write(move |tx| {
+        match ahead {
+            Some(newest) => alarms::raise(
+                tx,
+                Alarm::ClockBack,
+                "",
+                &format!(
+                    "Something here was noted at {newest}, which is yet to come: the clock of this machine was \
+                     wrong then or is wrong now. Set it right, and see that it follows a time server."
+                ),
+            )?,
+            None => alarms::clear(tx, Alarm::ClockBack, "")?,
+        }
+        Ok(tx.quiet(Quiet::JobHeartbeat, ()))
+    });
+    told.await
 }
 
 /// Takes the lease of a job that is due and that nobody else is doing.
@@ -79,7 +124,7 @@ async fn lease<I>(gate: &Gate<JobKeep>, scheduled: &'static Scheduled<I>, since:
                 When::Setting(setting) => setting.get(tx)?,
             };
             let last = record.as_ref().and_then(|record| record.started_at).unwrap_or(since);
-            let is_free = record.is_none_or(|record| record.lease_until <= tx.now());
+            let is_free = record.is_none_or(|record| !record.is_held(tx.now()));
             Ok(is_free && schedule::is_due(&expression, last, tx.now())?)
         })
         .await?;
@@ -101,11 +146,22 @@ async fn run<I>(gate: &Gate<JobKeep>, scheduled: &'static Scheduled<I>, instance
         Ok(said) => tracing::info!(job = name, said, "job {name} is done"),
         Err(reason) => tracing::error!(job = name, ?reason, "job {name} failed"),
     }
-    let noted = gate.write(move |tx| {
-        let (word, said) = match &outcome {
-            Ok(said) => ("good", said.clone()),
-            Err(reason) => ("failed", reason.sentence().to_owned()),
-        };
+    let (word, said) = match outcome {
+        Ok(said) => ("good", said),
+        Err(reason) => ("failed", reason.sentence().to_owned()),
+    };
+    // Until it is noted, the job counts as under way: on a full disk that would be so for as long as its lease.
+    while let Err(reason) = noted(gate, name, word, said.clone()).await {
+        tracing::error!(job = name, %reason, "the outcome of a job could not be stored");
+        if !matches!(reason.kind(), Kind::Full | Kind::Unwritable) {
+            break;
+        }
+        tokio::time::sleep(limits::JOB_NOTE_AGAIN).await;
+    }
+}
+
+async fn noted(gate: &Gate<JobKeep>, name: &'static str, word: &'static str, said: String) -> Result<()> {
+    let noting = gate.write(move |tx| {
         sql::finish(tx, name, word, &said)?;
         match word {
             "good" => alarms::clear(tx, Alarm::JobFailed, name)?,
@@ -113,7 +169,5 @@ async fn run<I>(gate: &Gate<JobKeep>, scheduled: &'static Scheduled<I>, instance
         }
         Ok(tx.quiet(Quiet::JobHeartbeat, ()))
     });
-    if let Err(reason) = noted.await {
-        tracing::error!(job = name, %reason, "the outcome of a job could not be stored");
-    }
+    noting.await
 }

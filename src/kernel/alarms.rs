@@ -61,10 +61,14 @@ alarms! {
     DiskFull = "disk_full", "The disk is filling up", Danger, "/instance/storage";
     /// A scheduled job failed; the subject is its name.
     JobFailed = "job_failed", "Scheduled work failed", Warning, "/instance";
+    /// What was noted lies in the future: the clock was set back, or is wrong now; the subject is empty.
+    ClockBack = "clock_back", "The clock was set back", Warning, "/instance";
     /// A drill did not bring the newest backup of a target back; the subject is the target.
     DrillFailed = "drill_failed", "A backup did not come back", Danger, "/instance/backups/drills";
     /// No drill was good for twice the time between two.
     DrillMissed = "drill_missed", "A drill was missed", Warning, "/instance/backups/drills";
+    /// No drill was good for a year.
+    DrillOverdue = "drill_overdue", "No backup came back for a year", Danger, "/instance/backups/drills";
     /// A key is past its time; the subject is its kind.
     KeyOld = "key_old", "A key is old", Warning, "/instance/keys";
     /// An exchange of a key failed or does not go on; the subject is its kind.
@@ -79,6 +83,8 @@ alarms! {
     BackupFailed = "backup_failed", "A backup failed", Danger, "/instance/backups";
     /// The newest good backup at a target is older than its schedule allows; the subject is its name.
     BackupMissed = "backup_missed", "A backup was missed", Danger, "/instance/backups";
+    /// Backups that are past their retention could not be taken away; the subject is the name of the target.
+    RetentionStuck = "retention_stuck", "Old backups stay", Warning, "/instance/backups";
     /// A target cannot be reached; the subject is its name.
     TargetUnreachable = "target_unreachable", "A backup target cannot be reached", Danger, "/instance/backups";
     /// A target stands where backups may not go; the subject is its name.

@@ -5,6 +5,7 @@
 use super::access::{Job, Tx};
 use super::db::row::{FromRow, Row};
 use super::error::Result;
+use super::limits;
 use super::settings::Setting;
 use super::time::Timestamp;
 use std::future::Future;
@@ -47,6 +48,14 @@ pub struct Work {
     pub outcome: Option<String>,
     /// What it said.
     pub message: Option<String>,
+}
+
+impl Work {
+    /// Whether somebody is doing it. A lease that ends later than any that is given now is one of a clock that was
+    /// set back since.
+    pub fn is_held(&self, now: Timestamp) -> bool {
+        (1..=limits::JOB_LEASE_MS).contains(&(self.lease_until.0 - now.0))
+    }
 }
 
 /// What every job did last, by name; those that never ran are missing.

@@ -1,11 +1,13 @@
 //! Every bound of the product, named with its unit.
 
+mod care;
 mod certificates;
 mod exchange;
 mod keys;
 mod log;
 mod storage;
 
+pub use care::*;
 pub use certificates::*;
 pub use exchange::*;
 pub use keys::*;

@@ -4,6 +4,7 @@
 //! put back, the doubled hour counts once, the first time.
 
 use super::error::{Error, Result};
+use super::limits;
 use super::time::Timestamp;
 use chrono::{DateTime, Datelike as _, Local, TimeZone, Timelike as _};
 use chrono_tz::Tz;
@@ -78,9 +79,14 @@ pub fn zones() -> impl Iterator<Item = &'static str> {
     chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())
 }
 
-/// Says why an expression cannot be a schedule; an empty one switches its job off.
+/// Says why an expression cannot be a schedule; an empty one switches its job off. One that never comes, such as
+/// the 30th of February, would switch it off without saying so.
 pub fn check(expression: &str) -> Result<()> {
-    if expression.is_empty() { Ok(()) } else { cron(expression).map(drop) }
+    if expression.is_empty() || next_in(expression, Zone::Named(Tz::UTC), Timestamp(0))?.is_some() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("“{expression}” names a day that never comes."))
+        .hint("Name another day or month; leave the field empty for never."))
 }
 
 /// The schedule in words: “At 02:30.”
@@ -100,12 +106,20 @@ fn cron(expression: &str) -> Result<Cron> {
     Cron::from_str(expression).map_err(|cause| wrong().because(cause))
 }
 
-/// Whether an occurrence of the expression lies after `last` and not after `now`.
+/// What was noted, unless it lies in the future: then a clock that was set back since noted it, and nobody knows
+/// when that was. The small steps in which clocks are set right count for nothing.
+pub fn known(noted: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    Some(noted).filter(|noted| noted.0 <= now.0.saturating_add(limits::CLOCK_STEP_MS))
+}
+
+/// Whether an occurrence of the expression lies after `last` and not after `now`. Where nobody knows when it last
+/// was, it is due: that puts the record right.
 pub fn is_due(expression: &str, last: Timestamp, now: Timestamp) -> Result<bool> {
     if expression.is_empty() {
         return Ok(false);
     }
-    Ok(next(expression, last)?.is_some_and(|next| next <= now))
+    let next = next(expression, known(last, now).unwrap_or(Timestamp(0)))?;
+    Ok(next.is_some_and(|next| next <= now))
 }
 
 /// The next moment after `after` that a cron expression names, in the server's zone.
@@ -178,6 +192,26 @@ mod tests {
             assert!(refused.hint_text().unwrap().contains("five fields"), "{wrong}");
         }
         assert!(Zone::of("Middle/Earth").unwrap_err().hint_text().unwrap().contains("Europe/Berlin"));
+    }
+
+    #[test]
+    fn f20_after_the_clock_was_set_back_a_job_is_due_at_once_and_not_in_a_year() {
+        let (last, now) = (Timestamp(1_700_000_000_000 + 365 * 24 * HOUR_MS), Timestamp(1_700_000_000_000));
+        assert!(is_due("0 3 * * SUN", last, now).unwrap());
+        assert!(!is_due("0 3 * * SUN", now, Timestamp(now.0 + 1)).unwrap(), "once");
+        // A clock that is set right by a little does not begin everything again.
+        assert!(!is_due("* * * * *", Timestamp(now.0 + 2_000), now).unwrap());
+        assert!(!is_due("", last, now).unwrap());
+    }
+
+    #[test]
+    fn a_day_that_never_comes_is_refused_and_a_rare_one_is_not() {
+        for never in ["0 0 30 2 *", "0 0 31 4,6,9,11 *"] {
+            assert!(check(never).unwrap_err().sentence().contains("never comes"), "{never}");
+        }
+        for good in ["", "0 0 29 2 *", "* * * * *", "0 3 * * SUN#1"] {
+            check(good).unwrap();
+        }
     }
 
     #[test]

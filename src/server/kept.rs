@@ -41,7 +41,7 @@ impl Kept {
             let mut figures = Vec::new();
             for standing in Standing::all(tx)?.into_iter().filter(|standing| standing.target.is_enabled) {
                 let sums = backups::sums(tx, standing.target.id)?;
-                let age = standing.good.map_or(-1, |good| (tx.now().0 - good.started_at.0).max(0) / 1_000);
+                let age = standing.good.map_or(-1, |good| (tx.now().0 - good.started_at.0).abs() / 1_000);
                 figures.push((standing.target.name, age, sums));
             }
             Ok(figures)

@@ -6,6 +6,7 @@ mod derived;
 mod door;
 mod durability;
 mod exchange;
+mod jobs;
 mod keeping;
 mod kernel;
 mod library;

@@ -2,6 +2,7 @@
 
 use super::pair::Pair;
 use crate::kernel::random;
+use crate::kernel::schedule;
 use crate::kernel::time::Timestamp;
 
 /// What is stored of one source.
@@ -51,12 +52,15 @@ impl State {
 
     /// Whether another one is due now, from this origin and for these names.
     pub(super) fn is_due(&self, now: Timestamp, origin: &str, names: &[String]) -> bool {
+        // What a clock that was set back since has noted holds nothing up.
+        let is_ahead = |noted: Option<Timestamp>| noted.is_some_and(|at| schedule::known(at, now).is_none());
         let is_wanted = self.asked_at.is_some()
             || self.chain.is_none()
             || self.origin != origin
             || self.names != names.join("\n")
-            || self.renew_at.is_none_or(|at| now >= at);
-        is_wanted && now >= self.next_at
+            || self.renew_at.is_none_or(|at| now >= at)
+            || is_ahead(self.issued_at);
+        is_wanted && (now >= self.next_at || is_ahead(self.tried_at))
     }
 
     /// When it is next tried, as far as is known.
@@ -102,6 +106,10 @@ mod tests {
         assert!(!is_due(&good, 99) && is_due(&good, 100));
         assert!(is_due(&State { asked_at: Some(Timestamp(1)), ..good.clone() }, 2));
         assert!(!is_due(&State { next_at: Timestamp(500), ..good.clone() }, 400));
+        let (year, later) = (Some(Timestamp(365 * 24 * 3_600_000)), Timestamp(365 * 24 * 3_600_001));
+        let ahead = State { next_at: later, tried_at: year, ..good.clone() };
+        assert!(!is_due(&ahead, 99) && is_due(&ahead, 100), "f20: the clock was a year ahead");
+        assert!(is_due(&State { issued_at: year, ..good.clone() }, 99), "f20: it is not good yet");
         assert!(good.is_due(Timestamp(1), "https://other.example", &names));
         assert!(good.is_due(Timestamp(1), "https://ca.example", &["b.example".to_owned()]));
     }

@@ -3,11 +3,12 @@
 use super::{PLANNED, run, sql, turn};
 use crate::keeping::alarms::{self, Alarm};
 use crate::keeping::backups::{Cause, Desk, SCRATCH};
-use crate::keeping::targets::{Goal, Target};
+use crate::keeping::targets::{self, Goal, Target};
 use crate::kernel::access::{BackupRun, Job, Permission, Tx, Write};
 use crate::kernel::audit::{Audited, Quiet};
 use crate::kernel::declare::{Running, Scheduled, When};
 use crate::kernel::error::{Error, Result};
+use crate::kernel::limits;
 use crate::kernel::schedule;
 use crate::kernel::settings::Setting;
 use crate::kernel::time::Timestamp;
@@ -124,6 +125,15 @@ fn watch(desk: Arc<Desk>) -> Running {
     Box::pin(async move {
         let gate = desk.instance.door.job(&WATCHER).gate::<BackupRun>(());
         let missed = gate.write(|tx| {
+            match is_year_over(last(tx)?, tx.now()) {
+                true => alarms::raise(
+                    tx,
+                    Alarm::DrillOverdue,
+                    "",
+                    "For a year no backup was brought back and proven. Hold a drill now, and choose a schedule for the next ones.",
+                )?,
+                false => alarms::clear(tx, Alarm::DrillOverdue, "")?,
+            }
             let missed = missed(tx)?;
             let is_missed = |name: &str| missed.iter().any(|target| target.name == name);
             for raised in alarms::open(tx)? {
@@ -172,7 +182,7 @@ fn missed(tx: impl Tx) -> Result<Vec<Target>> {
 
 /// Whether a target that is one of so many missed its turn twice.
 fn is_missed(expression: &str, targets: usize, last: Timestamp, now: Timestamp) -> Result<bool> {
-    let mut at = last;
+    let Some(mut at) = schedule::known(last, now) else { return Ok(true) };
     for _ in 0..targets * 2 {
         let Some(next) = schedule::next(expression, at)? else { return Ok(false) };
         at = next;
@@ -180,11 +190,31 @@ fn is_missed(expression: &str, targets: usize, last: Timestamp, now: Timestamp) 
     Ok(at <= now)
 }
 
+/// When a drill was last good; where none ever was, when the first backup was made.
+fn last(tx: impl Tx) -> Result<Option<Timestamp>> {
+    if let Some(drill) = sql::newest_good(tx)? {
+        return Ok(Some(drill.started_at));
+    }
+    let mut first = None;
+    for target in targets::list(tx)? {
+        first = [first, sql::first_backup(tx, &target.address)?].into_iter().flatten().min();
+    }
+    Ok(first)
+}
+
+/// Whether the last drill is a year ago, whatever the schedule says and even if there is none.
+fn is_year_over(last: Option<Timestamp>, now: Timestamp) -> bool {
+    last.is_some_and(|last| {
+        schedule::known(last, now).is_none_or(|last| now.0 - last.0 > limits::DRILL_AGE_MS_MAX)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+    const NOW: Timestamp = Timestamp(1_767_312_000_000);
 
     #[test]
     fn each_of_several_targets_has_its_turn_twice_before_it_is_missed() {
@@ -194,5 +224,17 @@ mod tests {
         };
         assert!(!after(1, 1) && after(1, 2));
         assert!(!after(3, 5) && after(3, 6));
+    }
+
+    fn ago(days: i64) -> Option<Timestamp> {
+        Some(Timestamp(NOW.0 - days * DAY_MS))
+    }
+
+    #[test]
+    fn p_l5_4_a_year_without_a_good_drill_is_over_whatever_the_schedule_says() {
+        assert!(!is_year_over(None, NOW), "without a backup there is nothing to bring back");
+        assert!(!is_year_over(ago(1), NOW) && !is_year_over(ago(364), NOW));
+        assert!(is_year_over(ago(366), NOW));
+        assert!(is_year_over(ago(-400), NOW), "f20: nobody knows when that was");
     }
 }

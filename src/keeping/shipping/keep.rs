@@ -13,6 +13,7 @@ use crate::kernel::time::{Clock, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{error, info, warn};
 
@@ -31,19 +32,19 @@ enum Shipped {
 pub(super) struct Work {
     recorder: Option<Recorder>,
     book: Option<Arc<Book>>,
-    /// When a backup to a target was last asked for.
-    pub asked_at: BTreeMap<TargetId, Timestamp>,
+    /// When a backup to a target was last asked for. By a clock that nobody sets, like all that is due here.
+    pub asked_at: BTreeMap<TargetId, Instant>,
     /// When segments that no backup needs were last taken away.
-    pub pruned_at: Option<Timestamp>,
+    pub pruned_at: Option<Instant>,
     /// Targets whose state is known, and whether it was alarming.
     pub alarmed: BTreeMap<TargetId, (String, bool)>,
     /// When the next shipment is due.
-    due_at: Option<Timestamp>,
+    due_at: Option<Instant>,
 }
 
 impl Work {
     fn is_round_due(&self) -> bool {
-        self.due_at.is_none_or(|at| Clock::System.now() >= at)
+        self.due_at.is_none_or(|at| Instant::now() >= at)
     }
 }
 
@@ -129,10 +130,10 @@ impl Shipping {
 
     async fn try_round(self: &Arc<Self>, work: &mut Work) -> Result<()> {
         let gate = self.desk.instance.door.job(&SHIPPER).gate::<BackupRun>(());
-        work.due_at = Some(Timestamp(Clock::System.now().0 + limits::LOG_LOOK_AGAIN_MS));
+        work.due_at = Some(Instant::now() + limits::LOG_LOOK_AGAIN);
         let instance = Arc::clone(&self.desk.instance);
         let (switch, sites) = gate.read(move |tx| Ok((Switch::get(tx)?, sites(tx, &instance)?))).await?;
-        work.due_at = Some(Timestamp(Clock::System.now().0 + switch.pause_ms()));
+        work.due_at = Some(Instant::now() + Duration::from_millis(switch.pause_ms().unsigned_abs()));
         let sites = if switch.is_on { sites } else { Vec::new() };
         self.known().retain(|id, _| sites.iter().any(|site| site.id == *id));
         if sites.is_empty() {

@@ -179,20 +179,20 @@ pub struct Place {
 }
 
 impl Place {
-    /// How far it is behind, in milliseconds.
+    /// How far it is behind, in milliseconds. What it reached by a clock that was set back since is not near.
     pub fn lag_ms(&self, now: Timestamp) -> Option<i64> {
-        self.reached.map(|reached| (now.0 - reached.0).max(0))
+        self.reached.map(|reached| (now.0 - reached.0).abs())
     }
 
     /// Whether its head says enough as it is: nothing came since, and the head is not old.
     fn is_told(&self, now: Timestamp) -> bool {
-        self.head.is_some_and(|(at, is_quiet)| is_quiet && now.0 - at.0 < limits::LOG_HEAD_EVERY_MS)
+        self.head.is_some_and(|(at, is_quiet)| is_quiet && (now.0 - at.0).abs() < limits::LOG_HEAD_EVERY_MS)
     }
 
     /// Whether somebody should look at it.
     fn is_late(&self, now: Timestamp) -> bool {
-        let is_worthless = !self.has_base && now.0 - self.since.0 > limits::LOG_BASE_ALARM_MS;
-        is_worthless || now.0 - self.reached.unwrap_or(self.since).0 > limits::LOG_LAG_ALARM_MS
+        let is_worthless = !self.has_base && (now.0 - self.since.0).abs() > limits::LOG_BASE_ALARM_MS;
+        is_worthless || (now.0 - self.reached.unwrap_or(self.since).0).abs() > limits::LOG_LAG_ALARM_MS
     }
 
     /// A sentence on how far it is.

@@ -14,6 +14,7 @@ use crate::kernel::limits;
 use crate::kernel::time::Clock;
 use ed25519_dalek::SigningKey;
 use std::sync::Arc;
+use std::time::Instant;
 use tracing::warn;
 
 impl Shipping {
@@ -25,8 +26,8 @@ impl Shipping {
         book: &Arc<Book>,
         sites: &[Site],
     ) -> Result<()> {
-        let now = Clock::System.now();
-        let is_prune_due = work.pruned_at.is_none_or(|at| now.0 - at.0 > limits::LOG_PRUNE_EVERY_MS);
+        let now = Instant::now();
+        let is_prune_due = work.pruned_at.is_none_or(|at| now - at > limits::LOG_PRUNE_EVERY);
         for site in sites {
             let has_base = self.known().get(&site.id).is_some_and(|place| place.has_base);
             if has_base && !is_prune_due {
@@ -52,8 +53,7 @@ impl Shipping {
                 }
             };
             self.known().entry(site.id).or_insert_with(|| unknown(site)).has_base = has_base;
-            let may_ask =
-                work.asked_at.get(&site.id).is_none_or(|at| now.0 - at.0 > limits::LOG_BASE_EVERY_MS);
+            let may_ask = work.asked_at.get(&site.id).is_none_or(|at| now - *at > limits::LOG_BASE_EVERY);
             if !has_base && may_ask && !self.desk.is_at_work(site.id) {
                 work.asked_at.insert(site.id, now);
                 let asked = Arc::clone(&self.desk).begin(gate.clone(), Cause::Schedule, site.goal.clone());

@@ -254,9 +254,10 @@ pub fn remove(tx: Write<'_, BackupRun>, id: TargetId) -> Result<Audited<'_, ()>>
 
 /// Ends all alarms about a target: it is gone, or called something else.
 fn clear_alarms(tx: Write<'_, BackupRun>, name: &str) -> Result<()> {
-    const OF_TARGETS: [Alarm; 6] = [
+    const OF_TARGETS: [Alarm; 7] = [
         Alarm::BackupFailed,
         Alarm::BackupMissed,
+        Alarm::RetentionStuck,
         Alarm::TargetUnreachable,
         Alarm::RegionForbidden,
         Alarm::DrillFailed,

@@ -25,7 +25,10 @@ impl Target {
         if !self.is_enabled || self.schedule.is_empty() {
             return Ok(None);
         }
-        let planned = schedule::next_in(&self.schedule, self.zone(), self.counts_from())?;
+        let planned = match self.counts_from(self.tried_at, now) {
+            Some(from) => schedule::next_in(&self.schedule, self.zone(), from)?,
+            None => Some(now),
+        };
         let soonest = [planned, self.retry_at].into_iter().flatten().min();
         Ok(soonest.map(|at| self.blackouts.allowed_from(self.zone(), at.max(now))))
     }
@@ -53,7 +56,7 @@ impl Target {
         if !self.is_enabled || self.schedule.is_empty() {
             return Ok(false);
         }
-        let from = good.map_or(self.planned_at, |good| good.max(self.planned_at));
+        let Some(from) = self.counts_from(good, now) else { return Ok(true) };
         let due = schedule::upcoming(&self.schedule, self.zone(), from, 2)?;
         Ok(due.get(1).is_some_and(|second| self.blackouts.allowed_from(self.zone(), *second) <= now))
     }
@@ -72,9 +75,10 @@ impl Target {
         schedule::describe(&self.schedule).unwrap_or_else(|_| self.schedule.clone())
     }
 
-    /// The moment from which the schedule counts.
-    fn counts_from(&self) -> Timestamp {
-        self.tried_at.map_or(self.planned_at, |tried| tried.max(self.planned_at))
+    /// The moment from which the schedule counts; none where the clock was set back and nobody knows.
+    fn counts_from(&self, noted: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        let noted = [noted, Some(self.planned_at)].into_iter().flatten();
+        noted.filter_map(|noted| schedule::known(noted, now)).max()
     }
 }
 
@@ -134,6 +138,19 @@ mod tests {
         assert_eq!(target.retry_after_failure(at(4)), Some(Timestamp(at(4).0 + 30 * MINUTE_MS)));
         target.tries = 2;
         assert_eq!(target.retry_after_failure(at(5)), None);
+    }
+
+    #[test]
+    fn f20_a_record_of_a_clock_that_was_a_year_ahead_keeps_no_backup_from_being_made() {
+        const YEAR: i64 = 365 * 24;
+        let mut target = Target { tried_at: Some(at(YEAR)), ..nightly() };
+        assert!(target.is_due(at(3)).unwrap(), "the schedule counts from what is known");
+        assert!(target.has_missed(Some(at(YEAR)), at(27)).unwrap(), "nobody knows how old the newest is");
+        target.planned_at = at(YEAR);
+        assert!(target.is_due(at(3)).unwrap() && target.has_missed(Some(at(YEAR)), at(3)).unwrap());
+        target.tried_at = Some(at(3));
+        assert!(!target.is_due(at(4)).unwrap(), "and that was it");
+        assert!(target.is_due(at(27)).unwrap() && !target.has_missed(Some(at(3)), at(4)).unwrap());
     }
 
     #[test]

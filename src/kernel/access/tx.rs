@@ -10,6 +10,7 @@ use crate::kernel::db::row::{self, FromRow, Prepared};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::ProjectId;
 use crate::kernel::limits;
+use crate::kernel::schedule;
 use crate::kernel::time::Timestamp;
 use rusqlite::{Connection, Params};
 use std::marker::PhantomData;
@@ -77,7 +78,8 @@ pub trait Tx: Copy {
             Actor::Operator | Actor::Job(_) => true,
             Actor::Token { .. } | Actor::Visitor => false,
             Actor::Session { .. } => {
-                bearer.proven_at.is_some_and(|at| now.0 - at.0 < limits::SESSION_FRESH_MS)
+                let known = bearer.proven_at.and_then(|at| schedule::known(at, *now));
+                known.is_some_and(|at| now.0 - at.0 < limits::SESSION_FRESH_MS)
             }
         }
     }

@@ -14,8 +14,8 @@ pub const LOG_LOOK_EVERY: Duration = Duration::from_millis(200);
 pub const LOG_SECONDS_MAX: i64 = 3_600;
 /// How long one shipment may take, in milliseconds, for everything to be at the target in time.
 pub const LOG_SHIPS_WITHIN_MS: i64 = 1_000;
-/// How soon shipping is tried again where not even the settings could be read, in milliseconds.
-pub const LOG_LOOK_AGAIN_MS: i64 = 5_000;
+/// How soon shipping is tried again where not even the settings could be read.
+pub const LOG_LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How often the head of a shipped log is written though nothing is new, in milliseconds.
 pub const LOG_HEAD_EVERY_MS: i64 = 60_000;
 /// Frames in one shipped segment; about 8 MiB.
@@ -33,10 +33,10 @@ pub const LOG_QUEUE_BYTES_MAX: u64 = 512 << 20;
 pub const LOG_LAG_ALARM_MS: i64 = 60_000;
 /// How long a log may be shipped that no backup precedes before somebody is told, in milliseconds.
 pub const LOG_BASE_ALARM_MS: i64 = 15 * 60_000;
-/// Time between two tries of a backup that a new log begins with, in milliseconds.
-pub const LOG_BASE_EVERY_MS: i64 = 10 * 60_000;
-/// Time between two looks for shipped segments that no backup needs any more, in milliseconds.
-pub const LOG_PRUNE_EVERY_MS: i64 = 3_600_000;
+/// Time between two tries of a backup that a new log begins with.
+pub const LOG_BASE_EVERY: Duration = Duration::from_secs(10 * 60);
+/// Time between two looks for shipped segments that no backup needs any more.
+pub const LOG_PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Files of evidence that are noted at once for shipping.
 pub const LOG_BLOBS_AT_ONCE: i64 = 1_000;
 /// Pages of one transaction that a restore keeps in memory; about 32 MiB. The others wait in a file.
