@@ -27,6 +27,8 @@ pub enum Kind {
     Busy,
     /// The disk holds no more; what only reads goes on.
     Full,
+    /// The disk takes no writes, or fails; reading may go on.
+    Unwritable,
     /// What was stored cannot be read back as it was written, so it is not served at all.
     Damaged,
     /// Our fault: only the log tells the cause.
@@ -61,7 +63,7 @@ pub enum Log {
 
 /// One row for each kind, in the order of `Kind`.
 #[rustfmt::skip]
-pub const KINDS: [Appearance; 11] = [
+pub const KINDS: [Appearance; 12] = [
     Appearance { kind: Kind::Invalid,         code: "invalid",         http_status: 422, exit_code: 65, log: Log::Quiet },
     Appearance { kind: Kind::Unauthenticated, code: "unauthenticated", http_status: 401, exit_code: 77, log: Log::Notice },
     Appearance { kind: Kind::Forbidden,       code: "forbidden",       http_status: 403, exit_code: 77, log: Log::Notice },
@@ -71,6 +73,7 @@ pub const KINDS: [Appearance; 11] = [
     Appearance { kind: Kind::TooMany,         code: "too_many",        http_status: 429, exit_code: 75, log: Log::Notice },
     Appearance { kind: Kind::Busy,            code: "busy",            http_status: 503, exit_code: 75, log: Log::Notice },
     Appearance { kind: Kind::Full,            code: "disk_full",       http_status: 507, exit_code: 74, log: Log::Alarm },
+    Appearance { kind: Kind::Unwritable,      code: "not_writable",    http_status: 503, exit_code: 74, log: Log::Alarm },
     Appearance { kind: Kind::Damaged,         code: "damaged",         http_status: 503, exit_code: 74, log: Log::Alarm },
     Appearance { kind: Kind::Internal,        code: "internal",        http_status: 500, exit_code: 70, log: Log::Alarm },
 ];
@@ -132,6 +135,10 @@ impl Error {
     pub fn full(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::Full, sentence)
     }
+    /// The disk takes no writes; say what was not stored.
+    pub fn unwritable(sentence: impl Into<Arc<str>>) -> Error {
+        Error::new(Kind::Unwritable, sentence)
+    }
     /// What was stored cannot be read back as it was written; say what.
     pub fn damaged(sentence: impl Into<Arc<str>>) -> Error {
         Error::new(Kind::Damaged, sentence)
@@ -183,11 +190,15 @@ impl Error {
 impl From<rusqlite::Error> for Error {
     fn from(cause: rusqlite::Error) -> Error {
         use rusqlite::ErrorCode::{
-            DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, OperationInterrupted,
+            DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, OperationInterrupted, SystemIoFailure,
         };
         match cause.sqlite_error_code() {
             Some(DiskFull) => Error::full("The disk of this instance is full, so nothing was changed.")
                 .hint("Reading goes on. Once there is room again, the same change succeeds."),
+            Some(SystemIoFailure) => Error::unwritable(
+                "The disk of this instance fails or takes no writes, so nothing was changed.",
+            )
+            .hint("Reading goes on as far as it can. Once the disk works again, the same succeeds."),
             // SQLCipher says of a page whose tag is wrong that this is no database.
             Some(DatabaseCorrupt | NotADatabase) => Error::damaged(
                 "A part of the database that this needs is damaged, so it is not shown.",

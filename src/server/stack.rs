@@ -5,7 +5,7 @@
 use super::admin::Admin;
 use super::host;
 use super::pace::paced;
-use super::status::{Status, UnderWay};
+use super::status::{PROBES, Status, UnderWay};
 use crate::guard::client::{Client, Proxies};
 use crate::guard::throttle::Throttle;
 use crate::kernel::access::{Door, Origin};
@@ -204,7 +204,10 @@ fn admitted(shared: &Shared, request: &ServiceRequest) -> Result<(), Refusal> {
     let at = request.request().app_config().local_addr();
     let is_admin = shared.admin.as_ref().is_some_and(|admin| admin.is_at(at));
     let port = is_admin.then(|| at.port());
-    host::check(request, shared.options.public_url.as_ref(), port).map_err(Refusal::Host)?;
+    // Whoever watches us asks by an address; what they hear has no links and sets no cookies.
+    if !PROBES.contains(&request.path()) {
+        host::check(request, shared.options.public_url.as_ref(), port).map_err(Refusal::Host)?;
+    }
     if let Some(admin) = shared.admin.as_ref().filter(|admin| !is_admin && admin.guards(request)) {
         return Err(Refusal::Elsewhere(admin.address()));
     }

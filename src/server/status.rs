@@ -39,11 +39,15 @@ const SECONDS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.
 /// A token shorter than this could be guessed.
 const TOKEN_CHARS_MIN: usize = 20;
 
+/// What is asked by an address and not by our name.
+pub(super) const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
 /// The routes of this module.
 pub fn routes() -> Vec<Route> {
+    let [alive, ready] = PROBES;
     vec![
-        public(Method::GET, "/healthz", healthz),
-        public(Method::GET, "/readyz", readyz),
+        public(Method::GET, alive, healthz),
+        public(Method::GET, ready, readyz),
         public(Method::GET, "/metrics", metrics),
     ]
 }
@@ -199,19 +203,22 @@ fn token_digest(path: &std::path::Path) -> Result<[u8; 32]> {
     Ok(Sha256::digest(token).into())
 }
 
-/// Whether the database reads.
+/// Whether the database reads, and its disk took the last change that somebody made.
 pub async fn is_ready(door: &Door) -> Result<()> {
-    within(door.job(&WATCH).gate::<InstanceView>(()).admit()).await
+    within(door.job(&WATCH).gate::<InstanceView>(()).admit()).await?;
+    door.trouble().map_or(Ok(()), Err)
 }
 
-/// Whether the database reads and the writer commits. A full queue is a sign of life, and so is a full disk:
-/// starting anew would end the reading that goes on.
+/// Whether the database reads and the writer commits. A full queue is a sign of life, and so is a disk that is
+/// full or takes no writes: starting anew would end the reading that goes on, and mends no disk.
 pub(super) async fn is_alive(door: &Door) -> Result<()> {
-    is_ready(door).await?;
     let gate = door.job(&WATCH).gate::<InstanceKeep>(());
-    let written = within(gate.write(|tx| Ok(tx.quiet(Quiet::JobHeartbeat, ())))).await;
-    written.or_else(|reason| match reason.kind() {
-        Kind::Busy | Kind::Full => Ok(()),
+    let proven = async {
+        within(door.job(&WATCH).gate::<InstanceView>(()).admit()).await?;
+        within(gate.write(|tx| Ok(tx.quiet(Quiet::JobHeartbeat, ())))).await
+    };
+    proven.await.or_else(|reason| match reason.kind() {
+        Kind::Busy | Kind::Full | Kind::Unwritable => Ok(()),
         _ => Err(reason),
     })
 }

@@ -30,7 +30,7 @@ use super::audit::chain::{self, Link};
 use super::audit::{Audited, ChainKey, ChainKeys};
 use super::db::{Database, exchange};
 use super::distress::Distress;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::limits;
 use super::time::Clock;
 use actor::Credential;
@@ -158,6 +158,11 @@ impl Door {
     /// Where reads and changes leave word of damage that they met.
     pub fn distress(&self) -> &Distress {
         &self.0.distress
+    }
+
+    /// Why the disk did not take the last change, as long as it has taken none since.
+    pub fn trouble(&self) -> Option<Error> {
+        self.0.database.trouble()
     }
 
     /// Finishes the changes that wait, then closes.

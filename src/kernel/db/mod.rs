@@ -110,6 +110,11 @@ impl Database {
         self.queue.run(work).await
     }
 
+    /// Why the disk did not take the last change, as long as it has taken none since.
+    pub fn trouble(&self) -> Option<Error> {
+        self.queue.trouble()
+    }
+
     /// A connection of its own that cannot write, for looking at what is damaged: who meets damage on one
     /// cannot use it any more.
     pub fn another(&self) -> Result<Connection> {

@@ -9,6 +9,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -48,7 +49,10 @@ pub(super) struct Group {
 
 /// The way to the writer, for any number of callers.
 #[derive(Clone)]
-pub(super) struct Queue(mpsc::Sender<Message>);
+pub(super) struct Queue(mpsc::Sender<Message>, Trouble);
+
+/// Why the disk did not take the last change, as long as it has taken none since.
+type Trouble = Arc<Mutex<Option<Error>>>;
 
 /// Starts the writer on its own thread; at most `length` changes wait for it.
 pub(super) fn start(
@@ -59,11 +63,13 @@ pub(super) fn start(
 ) -> Result<(Queue, JoinHandle<()>)> {
     keep_inside(&mut conn)?;
     let (queue, jobs) = mpsc::channel(length);
+    let trouble = Trouble::default();
+    let own = Arc::clone(&trouble);
     let thread = std::thread::Builder::new()
         .name("writer".into())
-        .spawn(move || serve(conn, jobs, group, &reopen))
+        .spawn(move || serve(conn, jobs, group, &reopen, &own))
         .expect("the system grants one thread at start");
-    Ok((Queue(queue), thread))
+    Ok((Queue(queue, trouble), thread))
 }
 
 impl Queue {
@@ -111,6 +117,11 @@ impl Queue {
         answered.await.unwrap_or_else(|gone| Err(Error::internal(gone)))
     }
 
+    /// Why the disk did not take the last change, as long as it has taken none since.
+    pub(super) fn trouble(&self) -> Option<Error> {
+        self.1.lock().expect("nobody panics while holding it").clone()
+    }
+
     /// Takes no more work; what waits is still done.
     pub(super) async fn close(&self) {
         let _ = self.0.send(Message::Close).await;
@@ -139,11 +150,17 @@ fn control(conn: &Connection, sql: &str) -> Result<()> {
     Ok(conn.execute_batch(sql)?)
 }
 
-fn serve(mut conn: Connection, mut jobs: mpsc::Receiver<Message>, group: Group, reopen: &Reopen) {
+fn serve(
+    mut conn: Connection,
+    mut jobs: mpsc::Receiver<Message>,
+    group: Group,
+    reopen: &Reopen,
+    trouble: &Trouble,
+) {
     let mut postponed = None;
     while let Some(message) = postponed.take().or_else(|| jobs.blocking_recv()) {
         match message {
-            Message::Work(first) => postponed = commit_together(&conn, first, &mut jobs, group),
+            Message::Work(first) => postponed = commit_together(&conn, first, &mut jobs, group, trouble),
             Message::Exchange(exchange) => {
                 let exchanged =
                     exchange(conn).and_then(|mut conn| keep_inside(&mut conn).ok().map(|()| conn));
@@ -176,11 +193,13 @@ fn commit_together(
     first: Job,
     jobs: &mut mpsc::Receiver<Message>,
     group: Group,
+    trouble: &Trouble,
 ) -> Option<Message> {
-    let mut other = None;
+    let (mut other, before) = (None, conn.total_changes());
     let until = Instant::now() + group.hold;
     let begun = control(conn, "BEGIN IMMEDIATE");
     if let Err(reason) = begun {
+        note(trouble, Err(&reason), false);
         first(Err(reason.clone()))(Err(reason));
         return None;
     }
@@ -199,15 +218,28 @@ fn commit_together(
         }
     }
     let fate = commit(conn);
+    note(trouble, fate.as_ref(), conn.total_changes() > before);
     letters.into_iter().for_each(|post| post(fate.clone()));
     other
+}
+
+/// A commit of nothing reaches no disk, so it says nothing about it.
+fn note(trouble: &Trouble, fate: Result<&(), &Error>, has_changed: bool) {
+    let mut trouble = trouble.lock().expect("nobody panics while holding it");
+    match fate {
+        Err(reason) if reason.kind() == Kind::Unwritable => *trouble = Some(reason.clone()),
+        Ok(()) if has_changed => *trouble = None,
+        _ => {}
+    }
 }
 
 fn commit(conn: &Connection) -> Result<()> {
     if conn.is_autocommit() {
         const ABANDONED: &str = "the transaction was abandoned before its commit";
         return Err(match WHY_ABANDONED.take() {
-            Some(reason) if matches!(reason.kind(), Kind::Full | Kind::Damaged) => reason.because(ABANDONED),
+            Some(reason) if matches!(reason.kind(), Kind::Full | Kind::Unwritable | Kind::Damaged) => {
+                reason.because(ABANDONED)
+            }
             _ => Error::internal(ABANDONED),
         });
     }

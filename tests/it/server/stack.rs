@@ -27,7 +27,7 @@ async fn refusals_carry_the_same_headers_as_pages() {
     let mut answers = vec![
         (404, app.get("/no/such/page").await),
         (405, app.request(Method::DELETE, "/healthz").bearer_auth("none").send().await.unwrap()),
-        (400, old.get(app.at("/healthz")).header(HOST, "evil.example").send().await.unwrap()),
+        (400, old.get(app.at("/signin")).header(HOST, "evil.example").send().await.unwrap()),
         (403, app.request(Method::POST, "/signin").send().await.unwrap()),
         (403, app.request(Method::POST, "/signin").send().await.unwrap()),
         (429, app.request(Method::POST, "/signin").send().await.unwrap()),
@@ -67,8 +67,13 @@ async fn a_host_that_is_not_ours_is_refused() {
         ("localhost:evil", 400),
         ("tests.example.org:8443", 400),
     ] {
-        let answer = client.get(app.at("/healthz")).header(HOST, host).send().await.unwrap();
+        let answer = client.get(app.at("/signin")).header(HOST, host).send().await.unwrap();
         assert_eq!(answer.status(), status, "{host}");
+        // Whoever watches it asks by an address.
+        for probe in ["/healthz", "/readyz"] {
+            let answer = client.get(app.at(probe)).header(HOST, host).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{probe} as {host}");
+        }
     }
 }
 
