@@ -30,6 +30,11 @@ pub fn database(data: &Path) -> PathBuf {
     data.join(DATABASE_FILE)
 }
 
+/// The log of that database.
+pub fn log_of_database(data: &Path) -> PathBuf {
+    database(data).with_extension("db-wal")
+}
+
 /// The encrypted files of the instance in this data folder.
 pub fn blobs(data: &Path) -> PathBuf {
     data.join(BLOBS_FOLDER)

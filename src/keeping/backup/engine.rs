@@ -8,7 +8,7 @@ use super::keep::Keep;
 use super::locks::Papers;
 use super::manifest::{Anchor, ROOT};
 use super::reader::Ledger;
-use super::receipt::{Chain, Identity, Place, Receipt};
+use super::receipt::{Chain, Identity, Place, Reach, Receipt};
 use super::source::{Parts, Source};
 use super::target::Target;
 use super::{Say, caught, now, own, reported, sealed, verify};
@@ -242,13 +242,21 @@ impl Engine {
     /// job of its own, never in the run of a backup: that delay protects other programs.
     pub fn prune(&self) -> Result<()> {
         let _turn = self.turn()?;
+        // Once a week, all of them: after each backup only the newest are.
+        self.chain_within(Reach::All)?;
         let (repo, options) = (self.open_ours(&Arc::default())?, PruneOptions::default());
         caught(|| repo.prune_plan(&options).and_then(|plan| repo.prune(&options, plan)).map_err(reported))
     }
 
-    /// The verified receipts of both copies.
+    /// The verified receipts of both copies, the newest compared with those at the target.
     pub fn chain(&self) -> Result<Chain> {
-        Chain::load(Some(&self.receipts), self.target.storage(), &self.identity.signing.verifying_key())
+        self.chain_within(Reach::Newest)
+    }
+
+    /// The verified receipts of both copies.
+    pub(super) fn chain_within(&self, reach: Reach) -> Result<Chain> {
+        let key = self.identity.signing.verifying_key();
+        Chain::load_within(Some(&self.receipts), self.target.storage(), &key, reach)
     }
 
     /// Opens the repository, if it is that of this instance.

@@ -13,12 +13,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Progress, cancellation and the truth about the reads of one run. Share it with the screen.
 #[derive(Debug, Default)]
 pub struct Ledger {
     cancelled: AtomicBool,
+    /// Why it cannot go on, where nobody has asked it to stop.
+    given_up: OnceLock<Error>,
     /// Bytes handed to the engine so far.
     pub bytes_done: AtomicU64,
     /// Bytes of the whole source; 0 until it was read for the first time.
@@ -34,8 +36,21 @@ impl Ledger {
         self.cancelled.store(true, Relaxed);
     }
 
-    /// An error once somebody has asked to stop.
+    /// Ends the run like `cancel`, as a failure with this reason.
+    pub fn give_up(&self, reason: Error) {
+        let _ = self.given_up.set(reason);
+    }
+
+    /// Whether somebody has asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Relaxed)
+    }
+
+    /// An error once somebody has asked to stop, or it was given up.
     pub fn go_on(&self) -> Result<()> {
+        if let Some(reason) = self.given_up.get() {
+            return Err(reason.clone());
+        }
         if self.cancelled.load(Relaxed) {
             return Err(Error::conflict("The backup was cancelled.").hint("Nothing of this run was kept."));
         }

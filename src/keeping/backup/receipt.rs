@@ -9,6 +9,7 @@ use super::storage::Storage;
 use crate::kernel::access::Position;
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
+use crate::kernel::limits;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -84,6 +85,16 @@ struct Sealed {
     signature: String,
 }
 
+/// How many receipts are read from a target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// All of them.
+    All,
+    /// The newest ones, and those that this side lacks or that have another length: each costs a request, and a
+    /// year of backups by the hour leaves thousands.
+    Newest,
+}
+
 /// All receipts of an instance, at home and at the target.
 pub struct Chain {
     home: Option<PathBuf>,
@@ -101,11 +112,28 @@ impl Chain {
     /// Joins both copies, so that losing one of them loses nothing, and verifies the whole.
     /// Without a home, as on a blank machine, the copy at the target stands alone.
     pub fn load(home: Option<&Path>, target: &dyn Storage, key: &VerifyingKey) -> Result<Chain> {
+        Chain::load_within(home, target, key, Reach::All)
+    }
+
+    /// The same, with as many receipts read from the target as asked for.
+    pub fn load_within(
+        home: Option<&Path>,
+        target: &dyn Storage,
+        key: &VerifyingKey,
+        reach: Reach,
+    ) -> Result<Chain> {
         let own = home.map_or(Ok(BTreeMap::new()), |home| stored_at_home(home).say(|| unreadable(home)))?;
         let mut theirs = BTreeMap::new();
-        for (name, _) in target.list("receipts")? {
-            let Some(number) = number_of(&name) else { continue };
-            let bytes = target.get(&name)?;
+        let listed = target.list("receipts")?;
+        let listed: BTreeMap<u64, (String, u64)> =
+            listed.into_iter().filter_map(|object| Some((number_of(&object.0)?, object))).collect();
+        let newest = listed.len().saturating_sub(limits::RECEIPTS_COMPARED);
+        for (place, (number, (name, length))) in listed.into_iter().enumerate() {
+            let known = own.get(&number).filter(|own| own.len() as u64 == length);
+            let bytes = match known {
+                Some(own) if reach == Reach::Newest && place < newest => own.clone(),
+                _ => target.get(&name)?,
+            };
             if own.get(&number).is_some_and(|own| *own != bytes) {
                 return Err(Error::invalid(format!(
                     "Receipt {number} differs between this instance and the backup target."
@@ -293,4 +321,102 @@ fn stored_at_home(home: &Path) -> io::Result<BTreeMap<u64, Bytes>> {
 fn unreadable(home: &Path) -> Error {
     Error::busy(format!("The receipts in {} could not be read.", home.display()))
         .hint("Look at the permissions of this folder and at the health of the disk.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::storage::Folder;
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    /// A folder that counts how many objects are fetched.
+    struct Counted(Folder, Arc<AtomicUsize>);
+
+    impl Storage for Counted {
+        fn location(&self) -> String {
+            self.0.location()
+        }
+        fn prepare(&self) -> Result<()> {
+            self.0.prepare()
+        }
+        fn sweep(&self) -> Result<()> {
+            self.0.sweep()
+        }
+        fn put(&self, name: &str, content: &[Bytes]) -> Result<()> {
+            self.0.put(name, content)
+        }
+        fn get(&self, name: &str) -> Result<Bytes> {
+            self.1.fetch_add(1, Relaxed);
+            self.0.get(name)
+        }
+        fn get_range(&self, name: &str, offset: u64, length: u64) -> Result<Bytes> {
+            self.0.get_range(name, offset, length)
+        }
+        fn list(&self, folder: &str) -> Result<Vec<(String, u64)>> {
+            self.0.list(folder)
+        }
+        fn stat(&self, name: &str) -> Result<Option<u64>> {
+            self.0.stat(name)
+        }
+        fn delete(&self, name: &str) -> Result<()> {
+            self.0.delete(name)
+        }
+    }
+
+    fn receipt() -> Receipt {
+        let words = String::new;
+        Receipt {
+            version: 1,
+            instance: words(),
+            number: 0,
+            snapshot: words(),
+            tree: words(),
+            manifest_sha256: words(),
+            files: 0,
+            bytes: 0,
+            bytes_added: 0,
+            blobs_missing: 0,
+            finished_at: words(),
+            log: None,
+            previous: words(),
+            next_key: None,
+        }
+    }
+
+    #[test]
+    fn f14_a_long_chain_costs_few_requests_and_what_is_missing_at_home_is_fetched() {
+        let (home, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let fetched = Arc::<AtomicUsize>::default();
+        let target = Counted(Folder::new(place.path()), Arc::clone(&fetched));
+        target.prepare().unwrap();
+        let (key, count) = (SigningKey::from_bytes(&[7; 32]), limits::RECEIPTS_COMPARED + 24);
+        let load = |reach| {
+            fetched.store(0, Relaxed);
+            let chain = Chain::load_within(Some(home.path()), &target, &key.verifying_key(), reach);
+            (chain, fetched.load(Relaxed))
+        };
+        let (chain, _) = load(Reach::Newest);
+        let mut chain = chain.unwrap();
+        for _ in 0..count {
+            chain.append(receipt(), &target, std::slice::from_ref(&key)).unwrap();
+        }
+        let (chain, requests) = load(Reach::Newest);
+        assert_eq!((chain.unwrap().receipts.len(), requests), (count, limits::RECEIPTS_COMPARED));
+        assert_eq!(load(Reach::All).1, count);
+        // What this side lacks comes from there.
+        fs::remove_file(home.path().join(name_of(3))).unwrap();
+        let (chain, requests) = load(Reach::Newest);
+        assert_eq!((chain.unwrap().receipts.len(), requests), (count, limits::RECEIPTS_COMPARED + 1));
+        // One that was exchanged for another of the same length is found when all are compared, a new one at once.
+        for (number, reach) in [(5, Reach::All), (count as u64, Reach::Newest)] {
+            let path = place.path().join("receipts").join(name_of(number));
+            let whole = fs::read(&path).unwrap();
+            let other: Vec<u8> = whole.iter().map(|byte| if *byte == b'0' { b'1' } else { *byte }).collect();
+            fs::write(&path, other).unwrap();
+            let refused = load(reach).0.err().unwrap();
+            assert!(refused.sentence().contains(&format!("Receipt {number} differs")), "{refused:?}");
+            fs::write(&path, whole).unwrap();
+        }
+    }
 }

@@ -5,7 +5,7 @@
 use super::engine::Engine;
 use super::manifest::{Manifest, ROOT, sha256};
 use super::reader::Ledger;
-use super::receipt::Receipt;
+use super::receipt::{Chain, Reach, Receipt};
 use super::restore::Found;
 use super::{caught, reported};
 use crate::kernel::error::{Error, Kind, Result};
@@ -76,12 +76,15 @@ impl Engine {
     /// Reads back everything: all packs, the chain of receipts, and whether the newest backup is
     /// there as it was signed. A target that was set back to an older state lacks it.
     pub fn verify_latest(&self) -> Result<Proof> {
-        self.verify_latest_with(&Arc::default())
+        self.proven(self.chain_within(Reach::All)?, &Arc::default())
     }
 
-    /// The same, given up when somebody cancels the ledger.
+    /// The same right after a backup, with the newest receipts only, given up when somebody cancels the ledger.
     pub fn verify_latest_with(&self, ledger: &Arc<Ledger>) -> Result<Proof> {
-        let chain = self.chain()?;
+        self.proven(self.chain()?, ledger)
+    }
+
+    fn proven(&self, chain: Chain, ledger: &Arc<Ledger>) -> Result<Proof> {
         let receipt = chain.newest()?.clone();
         let mut findings = self.check_with(ledger).unwrap_or_else(|error| Findings::of(&error));
         ledger.go_on()?;

@@ -34,6 +34,8 @@ pub struct Desk {
     /// Where backups are brought back to be looked at.
     pub bench: Arc<Bench>,
     orders: Orders,
+    /// Whether it takes no more orders: the program ends.
+    is_closed: AtomicBool,
     /// Whose turn it is: in the order in which they came.
     turn: Arc<tokio::sync::Mutex<()>>,
     /// Where work goes on when whoever asked for it has left.
@@ -123,8 +125,14 @@ impl Made {
 impl Desk {
     /// A desk for this instance. What is begun at it goes on in the runtime that this is called in.
     pub fn new(instance: Arc<Instance>) -> Desk {
-        let turn = Arc::default();
-        Desk { instance, bench: Arc::default(), orders: Orders::default(), turn, runtime: Handle::current() }
+        Desk {
+            instance,
+            bench: Arc::default(),
+            orders: Orders::default(),
+            is_closed: AtomicBool::new(false),
+            turn: Arc::default(),
+            runtime: Handle::current(),
+        }
     }
 
     fn orders(&self) -> MutexGuard<'_, Vec<Arc<Order>>> {
@@ -143,8 +151,9 @@ impl Desk {
         asked.map(|order| order.ledger.cancel()).count() > 0
     }
 
-    /// Stops all that runs and waits until it has, but not for ever.
+    /// Takes no more orders, stops all that runs, and waits until it has, but not for ever.
     pub async fn close(&self) {
+        self.is_closed.store(true, Relaxed);
         self.cancel(None);
         self.bench.stop();
         let stopped = async {
@@ -189,6 +198,9 @@ impl Desk {
 
     fn take_ticket(&self, goal: &Goal) -> Result<Ticket> {
         let mut orders = self.orders();
+        if self.is_closed.load(Relaxed) {
+            return Err(Error::busy("This instance is shutting down."));
+        }
         let place = goal.place.to_string();
         if orders.iter().any(|order| order.place == place) {
             return Err(Error::conflict(format!("A backup to “{}” is being made already.", goal.name))
@@ -238,7 +250,7 @@ impl Desk {
             Err(reason) => {
                 let failure = super::Failure {
                     is_scheduled: cause == Cause::Schedule,
-                    was_stopped: order.ledger.go_on().is_err(),
+                    was_stopped: order.ledger.is_cancelled(),
                     said: reason.sentence().to_owned(),
                 };
                 let target = goal.id;
@@ -312,6 +324,11 @@ impl Desk {
             left => left.map(Some),
         })
         .await
+    }
+
+    /// Whether it takes no more orders.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Relaxed)
     }
 
     /// Whether a backup to this target runs or waits here.

@@ -49,6 +49,9 @@ fn make(desk: Arc<Desk>) -> Running {
         let mut made = Vec::new();
         // Asked anew after each: what the first one took may have made the next one wait for its window.
         while let Some(target) = next_due(&desk, &gate, &made).await? {
+            if desk.is_closed() {
+                break;
+            }
             made.push(target.id);
             said.push(match make_one(&desk, &gate, &target).await {
                 Ok(words) => format!("{}: {words}", target.name),
@@ -110,8 +113,32 @@ async fn make_one(desk: &Arc<Desk>, gate: &Gate<BackupRun>, target: &Target) -> 
         }
     };
     let made = desk.make(gate, Cause::Schedule, goal.clone()).await?;
-    let gone = desk.forget(gate, goal).await?;
-    Ok(format!("Backup {} is made and read back; {gone} were past their retention.", made.receipt.number))
+    let forgotten = desk.forget(gate, goal).await;
+    let said = match &forgotten {
+        Ok(gone) => format!("{gone} were past their retention."),
+        Err(reason) => format!("what is past its retention is still there: {}", reason.sentence()),
+    };
+    tell_of_retention(gate, target.name.clone(), forgotten.err()).await?;
+    Ok(format!("Backup {} is made and read back; {said}", made.receipt.number))
+}
+
+/// A backup is good although the old ones could not be taken away; but somebody has to know, because the target
+/// fills up and nothing is deleted that should be.
+async fn tell_of_retention(gate: &Gate<BackupRun>, target: String, failed: Option<Error>) -> Result<()> {
+    let told = gate.write(move |tx| {
+        match failed {
+            None => alarms::clear(tx, Alarm::RetentionStuck, &target)?,
+            Some(reason) => {
+                let said = format!(
+                    "What is past its retention at “{target}” could not be taken away: {}",
+                    reason.sentence()
+                );
+                alarms::raise(tx, Alarm::RetentionStuck, &target, &said)?;
+            }
+        }
+        Ok(tx.quiet(Quiet::Unchanged, ()))
+    });
+    told.await
 }
 
 /// A target that could not even be begun with is tried again like one that failed.

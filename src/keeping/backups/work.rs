@@ -2,15 +2,17 @@
 
 use super::desk::{Made, Order};
 use crate::keeping::backup::engine::is_at_work;
-use crate::keeping::backup::{Engine, Parts};
+use crate::keeping::backup::{Engine, Ledger, Parts};
 use crate::keeping::targets::Goal;
 use crate::kernel::access::Pin;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::instance::Instance;
 use crate::kernel::layout;
+use crate::kernel::limits;
 use crate::kernel::secret::Secret;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{self, RecvTimeoutError};
 
 /// The engine blocks: it works on a thread of its own.
 pub(super) async fn blocking<T: Send + 'static>(
@@ -45,7 +47,11 @@ pub(super) fn write_and_read_back(
         })?;
     }
     let (blobs, keyring) = (layout::blobs(&instance.data), layout::keyring(&instance.data));
-    let receipt = engine.backup(Parts { pin: &pin, blobs: &blobs, keyring: &keyring }, &order.ledger)?;
+    let parts = Parts { pin: &pin, blobs: &blobs, keyring: &keyring };
+    let log = layout::log_of_database(&instance.data);
+    let receipt = while_log_fits(&log, limits::LOG_BYTES_PINNED, &order.ledger, || {
+        engine.backup(parts, &order.ledger)
+    })?;
     // Writers need not wait for the reading back.
     drop(pin);
     order.is_written.store(true, Relaxed);
@@ -65,4 +71,59 @@ pub(super) fn write_and_read_back(
     let is_known = goal.master.as_ref().is_some_and(|known| known == &master);
     let made = Made { receipt, is_verified: true, warnings: proof.findings.warnings };
     Ok((made, (!is_known).then_some(master)))
+}
+
+/// Works while the log of the database stays within a length. As long as a backup holds the file still, all that
+/// is stored meanwhile stays in the log; one to a slow target would fill the disk.
+fn while_log_fits<T>(
+    log: &Path,
+    bytes_max: u64,
+    ledger: &Ledger,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let (done, ended) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while ended.recv_timeout(limits::LOG_PINNED_LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                if std::fs::metadata(log).is_ok_and(|log| log.len() > bytes_max) {
+                    let grown = bytesize::ByteSize(bytes_max);
+                    ledger.give_up(
+                        Error::busy(format!(
+                            "While it was written, more than {grown} were stored in the instance; to hold the \
+                             database still for longer would fill the disk."
+                        ))
+                        .hint("What was sent is not sent again. Raise the rate of the target, or begin at a quieter hour."),
+                    );
+                    return;
+                }
+            }
+        });
+        let outcome = work();
+        drop(done);
+        outcome
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f08_a_backup_that_lets_the_log_grow_too_long_ends_with_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, ledger) = (folder.path().join("log"), Ledger::default());
+        std::fs::write(&log, [0; 1_000]).unwrap();
+        // As an upload does that is asked to go on at each piece.
+        let upload = |at_most: u32| {
+            for _ in 0..at_most {
+                ledger.go_on()?;
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            Ok(())
+        };
+        while_log_fits(&log, 1_000, &ledger, || upload(12)).unwrap();
+        let refused = while_log_fits(&log, 999, &ledger, || upload(100)).unwrap_err();
+        assert!(refused.sentence().contains("would fill the disk"), "{refused:?}");
+        assert!(!ledger.is_cancelled(), "it failed, and nobody stopped it");
+    }
 }
