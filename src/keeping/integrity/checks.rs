@@ -32,13 +32,19 @@ pub async fn check(instance: &Instance, caller: &Caller<Changes>, kind: Kind, ca
     carry_out(instance, caller, id, kind, cause).await
 }
 
-/// Makes every check, one after the other; answers how much is wrong in all.
+/// Makes every check, one after the other; answers how much is wrong in all. One that cannot be made keeps none
+/// of the others from being made.
+///
+/// Errors: that of the first check that could not be made.
 pub async fn check_all(instance: &Instance, caller: &Caller<Changes>, cause: Cause) -> Result<i64> {
-    let mut wrong = 0;
+    let (mut wrong, mut failed) = (0, None);
     for kind in Kind::ALL {
-        wrong += check(instance, caller, *kind, cause).await?;
+        match check(instance, caller, *kind, cause).await {
+            Ok(count) => wrong += count,
+            Err(reason) => failed = failed.or(Some(reason)),
+        }
     }
-    Ok(wrong)
+    failed.map_or(Ok(wrong), Err)
 }
 
 async fn carry_out(

@@ -13,8 +13,11 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use testkeep::kernel::access::Role;
+use testkeep::keeping::integrity::{Cause, check_all};
+use testkeep::kernel::access::{Role, StorageKeep, Tx};
+use testkeep::kernel::audit::Quiet;
 use testkeep::kernel::keyring::{Keyring, Unlock, default_key_file};
+use testkeep::kernel::sql::named_params;
 
 const EVIDENCE: &str = "/api/v1/projects/SHOP/evidence";
 
@@ -132,6 +135,30 @@ async fn t_dp_3_t_de_4_f15_a_flipped_byte_in_a_file_is_named_never_served_and_me
     assert_eq!(reply.bytes().await.unwrap(), bytes);
     assert_eq!(get(&app, &owner, "/api/v1/checks").await["good"], true);
     assert!(app.get("/metrics").await.text().await.unwrap().contains("{kind=\"corruption\"} 0"));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_check_that_cannot_be_made_keeps_no_other_from_being_made() {
+    let app = App::start().await;
+    let owner = app.as_role(Role::Owner, None).await;
+    let gate = app.house.shell.operator().gate::<StorageKeep>(());
+    let begun = gate.write(|tx| {
+        tx.run(
+            "INSERT INTO checks (kind, cause, state, started_at) VALUES ('database', 'schedule', 'running', :now)",
+            named_params! { ":now": tx.now() },
+        )?;
+        Ok(tx.quiet(Quiet::JobHeartbeat, ()))
+    });
+    begun.await.unwrap();
+    let caller = app.house.shell.operator();
+    let refused = check_all(&app.house.instance, &caller, Cause::Schedule).await.unwrap_err();
+    assert!(refused.sentence().contains("is being made already"), "{refused:?}");
+    let now = get(&app, &owner, "/api/v1/checks").await;
+    for kind in ["files", "trail", "keys", "sums"] {
+        let mut all = now["checks"].as_array().unwrap().iter();
+        assert!(all.any(|check| check["kind"] == kind && check["state"] == "good"), "{kind}: {now}");
+    }
     app.stop().await;
 }
 
