@@ -35,6 +35,14 @@ impl House {
         Ok(House { instance: Arc::new(instance), shell, kit: None })
     }
 
+    /// Opens the instance for whoever only looks: nothing is changed, made or finished.
+    ///
+    /// Errors: `Conflict` where its schema is an older one.
+    pub fn look(options: &Options, unlock: &Unlock, clock: Clock) -> Result<House> {
+        let (instance, shell) = Instance::look(&options.data, unlock, clock)?;
+        Ok(House { instance: Arc::new(instance), shell, kit: None })
+    }
+
     /// Opens the instance in a data folder that the caller holds. Makes one only where there is no trace of another.
     pub fn serve(options: &Options, unlock: &Unlock, clock: Clock, held: &Held) -> Result<House> {
         if !is_there(options) {

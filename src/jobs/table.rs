@@ -3,7 +3,7 @@
 use crate::exchange::uploads::{self, Leftover};
 use crate::keeping::backups::{self, Desk};
 use crate::keeping::restores::whole;
-use crate::keeping::{drills, integrity, keys, retention, storage};
+use crate::keeping::{drills, integrity, keys, retention, storage, upgrade};
 use crate::kernel::declare::{Scheduled, When};
 use crate::people::sessions;
 use crate::running::results::recount;
@@ -17,6 +17,7 @@ pub const JOBS: &[Scheduled<Arc<Desk>>] = &[
     drills::DRILL,
     drills::WATCH,
     whole::SWEEP,
+    upgrade::SWEEP,
     integrity::CHECK,
     retention::KEEP,
     storage::SAMPLE,

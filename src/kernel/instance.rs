@@ -67,10 +67,29 @@ impl Instance {
     }
 
     /// Opens a copy of an instance, such as one from a backup, with keys that were found for it.
-    pub fn open_copy(data: &Path, mut keyring: Keyring, clock: Clock) -> Result<(Instance, Shell)> {
+    pub fn open_copy(data: &Path, keyring: Keyring, clock: Clock) -> Result<(Instance, Shell)> {
+        Instance::open_as_it_is(data, keyring, clock, &Tuning::default())
+    }
+
+    /// Opens the instance for whoever only looks: nothing is brought up to date, and nothing that was cut off is
+    /// finished.
+    ///
+    /// Errors: `Conflict` where the database has the schema of an older program.
+    pub fn look(data: &Path, unlock: &Unlock, clock: Clock) -> Result<(Instance, Shell)> {
+        let tuning = Tuning { holding: Holding::Never, ..Tuning::default() };
+        Instance::open_as_it_is(data, Keyring::open(data, unlock)?, clock, &tuning)
+    }
+
+    /// Finds out which key the database has, and leaves the keyring on the disk as it is.
+    fn open_as_it_is(
+        data: &Path,
+        mut keyring: Keyring,
+        clock: Clock,
+        tuning: &Tuning,
+    ) -> Result<(Instance, Shell)> {
         let database = layout::database(data);
         keyring.settle_database(Door::which(&database, &keyring.database_keys())?, clock.now());
-        let (door, shell) = Door::open(&database, keyring.keys(), clock.clone(), &Tuning::default())?;
+        let (door, shell) = Door::open(&database, keyring.keys(), clock.clone(), tuning)?;
         Instance::of(data, keyring, door, clock).map(|instance| (instance, shell))
     }
 

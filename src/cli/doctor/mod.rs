@@ -6,8 +6,11 @@ mod targets;
 
 use super::output::{Output, table};
 use super::unlock;
+use crate::app::House;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::options::Options;
+use crate::kernel::swap;
+use crate::kernel::time::Clock;
 use clap::Args;
 use serde::Serialize;
 
@@ -77,7 +80,7 @@ struct Report {
 /// Makes all checks. Errors: `Conflict` if something is bad.
 pub async fn run(command: Doctor, options: &Options, output: Output) -> Result<()> {
     let mut checks = outside::checks(options);
-    match unlock::house(options) {
+    match opened(options) {
         Ok(house) => {
             inside::checks(&house, options, command.quick, &mut checks).await;
             house.close().await;
@@ -101,6 +104,15 @@ pub async fn run(command: Doctor, options: &Options, output: Output) -> Result<(
             Err(Error::conflict(format!("{count} things are bad.")).hint("What to do stands beside them."))
         }
     }
+}
+
+/// The instance as it is. To bring it up to date or to finish what was cut off is for the server.
+fn opened(options: &Options) -> Result<House> {
+    if swap::is_ordered(&options.data) {
+        return Err(Error::conflict("Another state is about to take the place of this one.")
+            .hint("Start the server: that finishes it."));
+    }
+    House::look(options, &unlock::existing(options)?, Clock::System)
 }
 
 impl Report {

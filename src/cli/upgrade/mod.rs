@@ -1,19 +1,21 @@
 //! `testkeep upgrade`: another version takes over. Signature, trial on a copy, backup, exchange, proof, and the
 //! way back by itself where a step fails.
 
+mod record;
 mod steps;
 mod trial;
 
 pub use trial::{TRIAL, trial};
 
 use super::output::{Output, say};
-use crate::keeping::upgrade::Place;
+use crate::keeping::upgrade::{Outcome, Place};
 use crate::kernel::build;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::hold;
 use crate::kernel::options::Options;
 use crate::kernel::upgrade;
 use clap::Args;
+use record::Record;
 use serde::Serialize;
 use std::path::PathBuf;
 use steps::Candidate;
@@ -27,7 +29,7 @@ use steps::Candidate;
 )]
 pub struct Upgrade {
     /// The new program.
-    #[arg(value_name = "FILE", required_unless_present = "roll_back")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["roll_back", "list"])]
     file: Option<PathBuf>,
     /// Its signature; FILE.minisig without it.
     #[arg(long, value_name = "FILE")]
@@ -41,6 +43,9 @@ pub struct Upgrade {
     /// Go back to the program and the schema from before the last upgrade. The server must be stopped.
     #[arg(long, conflicts_with = "file")]
     roll_back: bool,
+    /// List the upgrades that the instance has had, the newest first.
+    #[arg(long, conflicts_with_all = ["file", "check", "roll_back"])]
+    list: bool,
     /// Go back although everything that was stored since the upgrade is left behind.
     #[arg(long, requires = "roll_back")]
     yes: bool,
@@ -78,9 +83,14 @@ impl Told {
 
 /// Exchanges the program, or goes back.
 pub async fn run(command: Upgrade, options: &Options, output: Output) -> Result<()> {
+    if command.list {
+        return record::list(options, output).await;
+    }
     let own = std::env::current_exe().map_err(Error::internal)?;
     let place = Place::of(command.program.as_deref().unwrap_or(&own))?;
-    let Some(file) = &command.file else { return roll_back(&place, options, command.yes, output) };
+    let Some(file) = &command.file else {
+        return roll_back(&place, options, command.yes, output).await;
+    };
     let signature = command.signature.clone().unwrap_or_else(|| {
         let mut name = file.as_os_str().to_owned();
         name.push(".minisig");
@@ -110,20 +120,34 @@ async fn exchange(
     is_check: bool,
     told: &mut Told,
 ) -> Result<Candidate> {
-    let candidate = steps::examine(place, signature, options, told)?;
+    let examined = steps::examine(place, signature, options, told);
+    if let (Err(reason), false) = (&examined, is_check) {
+        Record::of_refused(options, reason).await;
+    }
+    let candidate = examined?;
     let server = hold::holder(&options.data);
-    steps::try_on_a_copy(place, &candidate, options, told).await?;
     if is_check {
+        steps::try_on_a_copy(place, &candidate, options, told).await?;
         return Ok(candidate);
     }
-    steps::back_up(options, told).await?;
+    let record = Record::begin(options, Some(candidate.version.clone()), candidate.schema).await?;
+    let ready = async {
+        steps::try_on_a_copy(place, &candidate, options, told).await?;
+        steps::back_up(options, told).await?;
+        place.exchange()
+    };
+    if let Err(reason) = ready.await {
+        record.end(options, Outcome::Failed, &reason).await;
+        return Err(reason);
+    }
     let before = upgrade::SCHEMA;
-    place.exchange()?;
     told.step(format!("{} is version {} now.", place.program.display(), candidate.version));
     match steps::take_over(place, server, options, told).await {
+        // The new program has noted it, at its start.
         Ok(()) => Ok(candidate),
         Err(reason) => {
             steps::undo(place, before, server, options).await?;
+            record.end(options, Outcome::RolledBack, &reason).await;
             Err(Error::conflict(format!(
                 "Version {} did not work out: {}",
                 candidate.version,
@@ -140,7 +164,7 @@ async fn exchange(
     }
 }
 
-fn roll_back(place: &Place, options: &Options, is_sure: bool, output: Output) -> Result<()> {
+async fn roll_back(place: &Place, options: &Options, is_sure: bool, output: Output) -> Result<()> {
     let before = steps::ask_version(&place.previous())?;
     if before.schema < upgrade::SCHEMA && !is_sure {
         return Err(Error::conflict(format!(
@@ -148,6 +172,9 @@ fn roll_back(place: &Place, options: &Options, is_sure: bool, output: Output) ->
             before.version
         ))
         .hint("What was stored since then would be left behind, in a folder before-upgrade-… of the data folder. Say --yes if that is what you want."));
+    }
+    if before.schema >= upgrade::SCHEMA {
+        record::went_back(options).await;
     }
     let held = hold::hold(&options.data)?;
     if before.schema < upgrade::SCHEMA {

@@ -118,34 +118,44 @@ pub(super) async fn back_up(options: &Options, told: &mut Told) -> Result<()> {
     let house = unlock::house(options)?;
     let made = made_before(&house).await;
     house.close().await;
-    match made? {
-        Some(number) => told.step(format!("Backup {number} is made and read back.")),
-        None => told
-            .step("There is no backup target; the copy that is taken before the schema changes has to do."),
+    let made = made?;
+    if made.is_empty() {
+        told.step("There is no backup target; the copy that is taken before the schema changes has to do.");
     }
-    Ok(())
+    let mut failed = None;
+    let mut count = 0;
+    for (name, outcome) in made {
+        match outcome {
+            Ok(number) => {
+                count += 1;
+                told.step(format!("Backup {number} is made to {name} and read back."));
+            }
+            Err(reason) => {
+                told.step(format!("No backup is made to {name}: {}", reason.sentence()));
+                failed = Some(reason);
+            }
+        }
+    }
+    failed.filter(|_| count == 0).map_or(Ok(()), Err)
 }
 
-/// A backup to the target of the instance; the number of its receipt, or none where no target is chosen.
-async fn made_before(house: &House) -> Result<Option<u64>> {
+/// A backup to each target of the instance that is on: its name, and the number of the receipt.
+async fn made_before(house: &House) -> Result<Vec<(String, Result<u64>)>> {
     let gate = house.shell.operator().gate::<BackupRun>(());
     let instance = Arc::clone(&house.instance);
     let goals = gate.read(move |tx| {
         let on = targets::list(tx)?.into_iter().filter(|target| target.is_enabled);
-        Ok(on.map(|target| Goal::of(tx, &instance, &target)).collect::<Vec<_>>())
+        Ok(on.map(|target| (Goal::of(tx, &instance, &target), target.name)).collect::<Vec<_>>())
     });
-    let (desk, mut failed) = (Desk::new(Arc::clone(&house.instance)), None);
-    for goal in goals.await? {
-        let made = match goal {
+    let (desk, mut made) = (Desk::new(Arc::clone(&house.instance)), Vec::new());
+    for (goal, name) in goals.await? {
+        let outcome = match goal {
             Ok(goal) => desk.make(&gate, Cause::Command, goal).await,
             Err(reason) => Err(reason),
         };
-        match made {
-            Ok(made) => return Ok(Some(made.receipt.number)),
-            Err(reason) => failed = Some(reason),
-        }
+        made.push((name, outcome.map(|made| made.receipt.number)));
     }
-    failed.map_or(Ok(None), Err)
+    Ok(made)
 }
 
 /// The new program takes the real data over: in the server that runs, or here where none does.

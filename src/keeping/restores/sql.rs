@@ -7,6 +7,7 @@ use crate::kernel::id::RestoreId;
 use crate::kernel::limits;
 use crate::kernel::records::Record;
 use crate::kernel::sql::{self, FromRow, Row, named_params};
+use crate::kernel::time::Timestamp;
 use std::collections::HashMap;
 
 /// Files of evidence with what is known of their content.
@@ -323,6 +324,16 @@ pub(super) fn set_outcome(tx: Write<'_, RestoreRun>, id: RestoreId, receipt: i64
         named_params! { ":id": id, ":receipt": receipt, ":tally": tally, ":now": tx.now() },
     )
     .map(drop)
+}
+
+/// Empties the lists of restores that ended before a moment; answers of how many.
+pub(super) fn forget_texts(tx: Write<'_, RestoreRun>, before: Timestamp) -> Result<usize> {
+    tx.run(
+        "UPDATE restores SET preview = NULL, outcome = NULL
+          WHERE changed_at < :before AND state NOT IN ('reading', 'applying')
+            AND coalesce(preview, outcome) IS NOT NULL",
+        named_params! { ":before": before },
+    )
 }
 
 pub(super) fn fail(tx: Write<'_, RestoreRun>, id: RestoreId, message: &str) -> Result<()> {

@@ -9,9 +9,10 @@ use crate::keeping::backups::{self, Cause, Desk};
 use crate::keeping::recovery;
 use crate::keeping::targets::Goal;
 use crate::kernel::access::{BackupRun, Gate, InstanceKeep, Job, Permission, RestoreRun, Tx, Write};
-use crate::kernel::audit::{Audited, Event};
+use crate::kernel::audit::{Audited, Event, Quiet};
 use crate::kernel::declare::{Running, Scheduled, When};
 use crate::kernel::error::{Error, Result};
+use crate::kernel::limits;
 use crate::kernel::restart::Restart;
 use crate::kernel::settings::Setting;
 use crate::kernel::swap::{self, Reason};
@@ -209,7 +210,7 @@ fn discarded<'t>(tx: Write<'t, RestoreRun>, data: &std::path::Path, name: &str) 
 
 const SWEEPER: Job = Job {
     name: "restore-sweep",
-    meaning: "Deletes states of the instance that a restore put aside, once their time is over.",
+    meaning: "Deletes states of the instance that a restore put aside, and what restores list, once their time is over.",
     may: &[RestoreRun::INFO],
 };
 
@@ -230,8 +231,16 @@ fn sweep(desk: Arc<Desk>) -> Running {
                 gone += 1;
             }
         }
-        Ok(format!("{gone} states that were put aside are deleted."))
+        let texts = gate.write(forget_texts).await?;
+        Ok(format!("{gone} states that were put aside are deleted, and the lists of {texts} restores."))
     })
+}
+
+/// What a restore would bring back or did is told in words of the cases: these go, or they would outlive what is
+/// deleted for good.
+fn forget_texts(tx: Write<'_, RestoreRun>) -> Result<Audited<'_, usize>> {
+    let count = super::sql::forget_texts(tx, Timestamp(tx.now().0 - limits::RESTORE_TEXT_MS))?;
+    Ok(tx.quiet(Quiet::JobHeartbeat, count))
 }
 
 /// When a state that was put aside is deleted.

@@ -74,7 +74,7 @@ pub fn up(conn: &mut Connection) -> Result<()> {
 /// Brings the schema of a database with data up to date, after a copy of it was put aside.
 ///
 /// Only whoever holds the data folder may do so: a server of an older program that goes on working would
-/// break on the new schema. Errors: `Conflict` with the process that holds it.
+/// break on the new schema. Errors: `Conflict` with the process that holds it, or for whoever only looks.
 pub fn upgrade(conn: &mut Connection, path: &Path, key: &DatabaseKey, holding: Holding) -> Result<()> {
     refuse_newer(conn)?;
     let found = version(conn)?;
@@ -82,6 +82,12 @@ pub fn upgrade(conn: &mut Connection, path: &Path, key: &DatabaseKey, holding: H
         let _held = match holding {
             Holding::Already => None,
             Holding::ForNow => Some(hold_for_now(path, found)?),
+            Holding::Never => {
+                return Err(Error::conflict(format!(
+                    "This database has schema {found}; this Testkeep brings it to {NEWEST} when its server starts."
+                ))
+                .hint("Make a backup with the Testkeep that was installed before, then start the server."));
+            }
         };
         aside::put(conn, path, key, found)?;
         all_or_nothing(conn)?;
@@ -97,6 +103,8 @@ pub enum Holding {
     Already,
     /// It is not; it is taken for as long as the schema changes.
     ForNow,
+    /// It is not, and nothing is to be changed: whoever opens it only looks.
+    Never,
 }
 
 fn hold_for_now(path: &Path, found: i64) -> Result<Held> {

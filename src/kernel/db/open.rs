@@ -52,7 +52,9 @@ pub(super) fn writer(path: &Path, key: &DatabaseKey, holding: Holding) -> Result
     refuse_unusable(path)?;
     let mut conn = connect(path, key)?;
     migrate::upgrade(&mut conn, path, key, holding)?;
-    rebuild_if_small(&conn, path)?;
+    if holding != Holding::Never {
+        rebuild_if_small(&conn, path)?;
+    }
     Ok(conn)
 }
 

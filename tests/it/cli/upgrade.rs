@@ -99,6 +99,13 @@ impl Site {
         assert!(!self.machine.path("bin/testkeep.new").exists());
     }
 
+    /// The record that the newest upgrade left.
+    fn newest(&self) -> Value {
+        let answer = self.upgrade(&["--list"]);
+        assert!(answer.status.success(), "{answer:?}");
+        serde_json::from_slice::<Value>(&answer.stdout).unwrap()["upgrades"][0].take()
+    }
+
     fn digest(&self) -> String {
         self.machine.run(&["digest"]).out
     }
@@ -120,6 +127,8 @@ fn t_kf_3_a_release_that_was_not_signed_or_was_changed_is_refused() {
     site.keys("stranger");
     site.sign(&file, RELEASE, "stranger");
     site.refuses(&file, "was not signed with the release key");
+    let record = site.newest();
+    assert_eq!((&record["outcome"], &record["to"]), (&"failed".into(), &Value::Null), "{record}");
     site.sign(&file, RELEASE, "release");
     let mut bytes = std::fs::read(&file).unwrap();
     bytes.push(b'\n');
@@ -153,6 +162,9 @@ fn c14_a_release_that_fails_on_a_copy_never_meets_the_data() {
         site.script("if [ \"$1\" = upgrade-trial ]; then echo 'the schema is broken' >&2; exit 1; fi");
     site.sign(&broken, RELEASE, "release");
     site.refuses(&broken, "the schema is broken");
+    let record = site.newest();
+    assert_eq!((&record["outcome"], &record["to"]), (&"failed".into(), &"0.1.9".into()), "{record}");
+    assert!(record["message"].as_str().unwrap().contains("the schema is broken"), "{record}");
 }
 
 #[test]
@@ -163,10 +175,13 @@ fn c14_a_release_that_fails_on_the_data_is_taken_back() {
     );
     site.sign(&broken, RELEASE, "release");
     site.refuses(&broken, "did not work out");
+    let record = site.newest();
+    assert_eq!((&record["outcome"], &record["to"]), (&"rolled_back".into(), &"0.1.9".into()), "{record}");
+    assert!(record["message"].as_str().unwrap().contains("no good"), "{record}");
 }
 
 #[actix_web::test]
-async fn c14_a_running_server_is_taken_over_and_the_way_back_is_open() {
+async fn c14_t_sd_3_a_running_server_is_taken_over_and_the_way_back_is_open() {
     let Some(site) = Site::new() else { return };
     let newer = site.newer();
     site.sign(&newer, RELEASE, "release");
@@ -195,9 +210,15 @@ async fn c14_a_running_server_is_taken_over_and_the_way_back_is_open() {
     assert!(client.get(server.at("/readyz")).send().await.unwrap().status().is_success());
     server.stop();
     assert_eq!(site.digest(), digest);
+    // T-SD-3: version, actor, duration, outcome.
+    let record = site.newest();
+    assert_eq!((&record["from"], &record["to"]), (&before, &"0.1.9".into()), "{record}");
+    assert_eq!((&record["actor"], &record["outcome"]), (&"operator".into(), &"good".into()), "{record}");
+    assert!(record["took_ms"].as_i64().unwrap() > 0, "{record}");
 
     let back = site.upgrade(&["--roll-back"]);
     assert!(back.status.success(), "{back:?}");
     assert_eq!(site.version(), before);
     assert_eq!(site.digest(), digest);
+    assert_eq!(site.newest()["outcome"], "rolled_back");
 }

@@ -8,6 +8,8 @@ use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use testkeep::kernel::time::Clock;
+use testkeep::kernel::upgrade;
 
 /// Every schema that a release wrote.
 const RELEASED: &[u32] = &[5];
@@ -70,6 +72,50 @@ fn c14_an_instance_of_every_release_opens_with_all_it_has_and_a_copy_is_put_asid
         machine.json(&["project", "list"]);
         assert_eq!(std::fs::metadata(&aside).unwrap().modified().unwrap(), written);
     }
+}
+
+#[test]
+fn what_an_upgrade_leaves_is_listed_with_its_age_and_can_be_deleted() {
+    let machine = machine(RELEASED[0]);
+    machine.json(&["project", "list"]);
+    let data = machine.path("data");
+    std::fs::create_dir(data.join("before-upgrade/trial-cut")).unwrap();
+    std::fs::write(data.join("before-upgrade/trial-cut/testkeep.db"), "half").unwrap();
+    let left = upgrade::leftovers(&data).unwrap();
+    assert_eq!(left.len(), 2, "{left:?}");
+    for leftover in left {
+        assert!((0..600_000).contains(&(Clock::System.now().0 - leftover.at.0)), "{leftover:?}");
+        leftover.delete().unwrap();
+    }
+    assert!(upgrade::leftovers(&data).unwrap().is_empty());
+    refuse_unsound(&machine);
+}
+
+#[test]
+fn the_doctor_changes_nothing_of_an_instance_of_an_older_release() {
+    let machine = machine(RELEASED[0]);
+    let state = |machine: &Machine| {
+        let data = machine.path("data");
+        let mut names: Vec<_> =
+            std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.retain(|name| !name.to_string_lossy().starts_with("testkeep.db-"));
+        names.sort();
+        (
+            std::fs::read(data.join("testkeep.db")).unwrap(),
+            std::fs::read(data.join("keyring.json")).unwrap(),
+            names,
+        )
+    };
+    let before = state(&machine);
+    for _ in 0..2 {
+        let answer = machine.run(&["--json", "doctor", "--quick"]);
+        assert_eq!(answer.code, 73, "{answer:?}");
+        assert!(answer.out.contains("This database has schema 5"), "{}", answer.out);
+    }
+    assert!(before == state(&machine), "the doctor changed something");
+    // Whoever brings it up to date does so on purpose.
+    assert_eq!(machine.run(&["project", "list"]).code, 0);
+    refuse_unsound(&machine);
 }
 
 #[test]

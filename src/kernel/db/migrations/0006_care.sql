@@ -14,12 +14,13 @@ CREATE UNIQUE INDEX alarms_open ON alarms (kind, subject) WHERE cleared_at IS NU
 CREATE TABLE upgrades (
   id           INTEGER PRIMARY KEY,
   from_version TEXT,                           -- none for the first program of the instance
-  to_version   TEXT NOT NULL,
+  to_version   TEXT,                           -- none where nobody could tell what the file was
   to_schema    INTEGER NOT NULL,
+  actor        TEXT NOT NULL,                  -- as in the audit trail: operator, or the job that found it done
   began_at     INTEGER NOT NULL,
   finished_at  INTEGER,
-  outcome      TEXT CHECK (outcome IN ('good', 'rolled_back')),
-  message      TEXT
+  outcome      TEXT CHECK (outcome IN ('good', 'failed', 'rolled_back')),
+  message      TEXT                            -- why it failed or went back
 ) STRICT;
 
 -- Drills: the newest backup of a target brought back beside the instance and proven.
