@@ -83,7 +83,8 @@ impl Blobs {
         let (chunks, written) = sealer.finish()?;
         written.write_all_at(&chunks.name_tag(name.bytes()), PREFACE_BYTES as u64)?;
         written.sync_all()?;
-        // One that was deleted meanwhile stays away.
+        // One that was deleted meanwhile stays away; and none is deleted between this look and the exchange.
+        let _shelf = self.0.shelf.lock().expect("nobody panics while holding it");
         if !path.exists() {
             return Ok(Rekeyed::Gone);
         }
