@@ -52,10 +52,20 @@ export function folder(t) {
   return path;
 }
 
-/** Starts an instance and waits until it has said where it answers. It is stopped when the story ends. */
-export async function start(t, { data = join(folder(t), "data"), args = [] } = {}) {
+/** What makes a program believe that it is another day: Debian's libfaketime. Waiting takes as long as ever. */
+function onAnotherDay(days) {
+  if (days === 0) return {};
+  return { LD_PRELOAD: "/usr/$LIB/faketime/libfaketime.so.1", FAKETIME: `${days}d`, FAKETIME_DONT_FAKE_MONOTONIC: "1" };
+}
+
+/**
+ * Starts an instance and waits until it has said where it answers. It is stopped when the story ends.
+ * `days` is the day on which it believes to be, counted from today.
+ */
+export async function start(t, { data = join(folder(t), "data"), args = [], days = 0 } = {}) {
   assert.ok(existsSync(program), `${program} is missing: run cargo build first, or set TESTKEEP_BIN`);
-  const child = spawn(program, ["serve", "--data", data, "--listen", "127.0.0.1:0", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const env = { ...process.env, ...onAnotherDay(days) };
+  const child = spawn(program, ["serve", "--data", data, "--listen", "127.0.0.1:0", ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   const instance = { data, child, said: "", url: "", setupUrl: "" };
   const hear = (piece) => { instance.said += piece; };
   child.stdout.on("data", hear);
@@ -224,13 +234,15 @@ export function totp(secret, step = Math.floor(Date.now() / 1000 / STEP_S)) {
 export class Authenticator {
   #secret;
   #last = 0;
+  /** The day it believes to be, counted from today. */
+  days = 0;
 
   constructor(secret) {
     this.#secret = secret;
   }
 
   async code() {
-    const now = () => Math.floor(Date.now() / 1000 / STEP_S);
+    const now = () => Math.floor(Date.now() / 1000 / STEP_S) + (this.days * 24 * 3600) / STEP_S;
     const step = Math.max(now(), this.#last + 1);
     // One step ahead is still accepted: clocks differ. Beyond that, wait for it.
     while (step > now() + 1) await pause(500);

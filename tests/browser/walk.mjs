@@ -35,11 +35,23 @@ export const PAGES = {
   people: "/instance/people",
   "new-person": "/instance/people/new",
   backups: "/instance/backups",
+  "target-folder": "/instance/backups/targets/new",
+  "target-sftp": "/instance/backups/targets/new?kind=sftp",
+  "target-s3": "/instance/backups/targets/new?kind=s3",
+  "target-webdav": "/instance/backups/targets/new?kind=webdav",
+  drills: "/instance/backups/drills",
+  restore: "/instance/backups/restore",
+  "restore-whole": "/instance/backups/whole",
+  "point-in-time": "/instance/backups/log",
+  runbook: "/instance/backups/runbook",
+  "instance-keys": "/instance/keys",
+  certificate: "/instance/certificate",
+  maintenance: "/instance/maintenance",
   storage: "/instance/storage",
   checks: "/instance/storage/checks",
   retention: "/instance/storage/retention",
   holds: "/instance/storage/holds",
-  certificates: "/instance/storage/certificates",
+  deletions: "/instance/storage/certificates",
   audit: "/instance/audit",
   account: "/account",
   api: "/api",
@@ -73,11 +85,12 @@ export async function kit(page) {
 /** Says that codes and kit are kept, and goes on. */
 export const keepKit = (page) => page.getByRole("link", { name: /continue/i }).first().click();
 
-/** Sets up the second factor. Answers the authenticator and the recovery codes. */
-export async function enrol(page) {
+/** Sets up the second factor, on a day counted from today. Answers the authenticator and the recovery codes. */
+export async function enrol(page, days = 0) {
   await page.locator("svg[role=img], img").first().waitFor();
   const secret = (await page.locator("[data-secret], .secret").first().innerText()).replace(/\s/g, "");
   const authenticator = new Authenticator(secret);
+  authenticator.days = days;
   await page.getByLabel(/code/i).fill(await authenticator.code());
   await press(page, /continue|confirm/i);
   await page.locator(".codes li").first().waitFor();
@@ -122,12 +135,38 @@ export async function figures(page) {
 }
 
 /** From nothing to a signed-in owner with a project that holds one run. For stories that begin later. */
-export async function moveIn(page, instance) {
+export async function moveIn(page, instance, days = 0) {
   await claim(page, instance);
-  const { authenticator, codes } = await enrol(page);
+  const { authenticator, codes } = await enrol(page, days);
   const printed = await kit(page);
   await keepKit(page);
   await createProject(page, "SHOP", "Web shop");
   await upload(page, "SHOP", ["checkout.xml", "account.xml"], "Nightly regression");
   return { kit: printed, authenticator, codes };
+}
+
+/** What the page said at its foot, and no more of it. */
+export async function said(page, words) {
+  const toast = page.locator(".toast");
+  await toast.getByText(words).waitFor();
+}
+
+/** Adds a folder as a target whose schedule is a day that rarely comes; ends on its page. */
+export async function addFolder(page, name, path) {
+  await visit(page, "/instance/backups/targets/new");
+  await page.getByLabel("Folder", { exact: true }).fill(path);
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Schedule", { exact: true }).fill("0 3 29 2 *");
+  await press(page, "Add the target");
+  await page.getByRole("heading", { level: 1, name }).waitFor();
+  await said(page, /the target is added/i);
+}
+
+/** Asks for what a case, a run or a project was in a backup; ends on the comparison. */
+export async function askBack(page, what, backup = "1") {
+  await visit(page, "/instance/backups/restore");
+  await page.getByLabel("What", { exact: true }).fill(what);
+  await page.locator("select[name=backup]").first().selectOption(backup);
+  await press(page, /show what would come back/i);
+  await page.getByRole("heading", { level: 1, name: `Restore ${what}` }).waitFor();
 }
