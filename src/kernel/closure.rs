@@ -5,6 +5,9 @@
 use super::time::Timestamp;
 use std::sync::RwLock;
 
+/// What everybody else is told, and by which the page of it is known.
+pub const SENTENCE: &str = "This instance is closed for maintenance.";
+
 /// Why and until when the instance is closed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Closed {

@@ -63,9 +63,9 @@ impl Zone {
         })
     }
 
-    /// The moment in words of this zone: `Mon 2026-03-30 02:30 CEST`.
+    /// The moment in words of this zone: `Mon 30 Mar 2026, 02:30 CEST`.
     pub fn written(self, at: Timestamp) -> String {
-        const SHAPE: &str = "%a %Y-%m-%d %H:%M %Z";
+        const SHAPE: &str = "%a %-d %b %Y, %H:%M %Z";
         let Some(at) = DateTime::from_timestamp_millis(at.0) else { return String::new() };
         match self {
             Zone::Server => at.with_timezone(&Local).format(SHAPE).to_string(),
@@ -89,9 +89,51 @@ pub fn check(expression: &str) -> Result<()> {
         .hint("Name another day or month; leave the field empty for never."))
 }
 
-/// The schedule in words: “At 02:30.”
+/// The schedule in words: “Every day at 02:30.” What is not of an everyday shape is in the words of the crate.
 pub fn describe(expression: &str) -> Result<String> {
-    Ok(cron(expression)?.describe())
+    let cron = cron(expression)?;
+    Ok(everyday(expression).unwrap_or_else(|| cron.describe()))
+}
+
+/// The shapes that schedules mostly have; none for others.
+fn everyday(expression: &str) -> Option<String> {
+    let fields: Vec<&str> = expression.split_whitespace().collect();
+    let [minute, hour, day, "*", weekday] = fields.as_slice() else { return None };
+    let number = |field: &str| field.parse::<u32>().ok();
+    let steps = |field: &str| field.strip_prefix("*/").and_then(number).filter(|steps| *steps > 1);
+    let any_day = *day == "*" && *weekday == "*";
+    if let (Some(minute), Some(hour)) = (number(minute), number(hour)) {
+        let when = match (*day, *weekday) {
+            ("*", "*") => "Every day".to_owned(),
+            ("*", name) => format!("Every {}", weekday_name(name)?),
+            (day, "*") => format!("On day {} of every month", number(day)?),
+            _ => return None,
+        };
+        return Some(format!("{when} at {hour:02}:{minute:02}."));
+    }
+    match (number(minute), steps(minute), *hour) {
+        _ if !any_day => None,
+        (Some(minute), _, "*") => Some(format!("Every hour at minute {minute}.")),
+        (Some(minute), _, hour) => Some(format!("Every {} hours at minute {minute}.", steps(hour)?)),
+        (None, Some(steps), "*") => Some(format!("Every {steps} minutes.")),
+        (None, None, "*") if *minute == "*" => Some("Every minute.".to_owned()),
+        _ => None,
+    }
+}
+
+/// A day of the week as cron writes it, in full.
+fn weekday_name(name: &str) -> Option<&'static str> {
+    const DAYS: [(&str, &str); 7] = [
+        ("SUN", "Sunday"),
+        ("MON", "Monday"),
+        ("TUE", "Tuesday"),
+        ("WED", "Wednesday"),
+        ("THU", "Thursday"),
+        ("FRI", "Friday"),
+        ("SAT", "Saturday"),
+    ];
+    let by_number = name.parse::<usize>().ok().and_then(|number| DAYS.get(number % 7).filter(|_| number < 8));
+    by_number.or_else(|| DAYS.iter().find(|(short, _)| name.eq_ignore_ascii_case(short))).map(|(_, day)| *day)
 }
 
 fn cron(expression: &str) -> Result<Cron> {
@@ -215,14 +257,31 @@ mod tests {
     }
 
     #[test]
+    fn schedules_read_as_people_say_them() {
+        for (expression, said) in [
+            ("30 2 * * *", "Every day at 02:30."),
+            ("10 4 * * SAT", "Every Saturday at 04:10."),
+            ("15 5 * * 7", "Every Sunday at 05:15."),
+            ("0 1 1 * *", "On day 1 of every month at 01:00."),
+            ("25 * * * *", "Every hour at minute 25."),
+            ("25 */6 * * *", "Every 6 hours at minute 25."),
+            ("*/5 * * * *", "Every 5 minutes."),
+            ("* * * * *", "Every minute."),
+        ] {
+            assert_eq!(describe(expression).unwrap(), said, "{expression}");
+        }
+        assert!(describe("0 8-18 * * MON-FRI").unwrap().contains("Monday"), "others are described as well");
+    }
+
+    #[test]
     fn a_run_inside_the_skipped_hour_comes_right_after_it_and_once() {
         assert_eq!(
             times("30 2 * * *", "Europe/Berlin", "2026-03-28T03:00:00+01:00", 3),
-            ["Sun 2026-03-29 03:00 CEST", "Mon 2026-03-30 02:30 CEST", "Tue 2026-03-31 02:30 CEST"]
+            ["Sun 29 Mar 2026, 03:00 CEST", "Mon 30 Mar 2026, 02:30 CEST", "Tue 31 Mar 2026, 02:30 CEST"]
         );
         assert_eq!(
             times("30 2 * * *", "America/New_York", "2026-03-08T00:00:00-05:00", 2),
-            ["Sun 2026-03-08 03:00 EDT", "Mon 2026-03-09 02:30 EDT"]
+            ["Sun 8 Mar 2026, 03:00 EDT", "Mon 9 Mar 2026, 02:30 EDT"]
         );
     }
 
@@ -230,24 +289,24 @@ mod tests {
     fn the_doubled_hour_runs_once_even_when_the_run_came_late() {
         assert_eq!(
             times("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00+02:00", 2),
-            ["Sun 2026-10-25 02:30 CEST", "Mon 2026-10-26 02:30 CET"]
+            ["Sun 25 Oct 2026, 02:30 CEST", "Mon 26 Oct 2026, 02:30 CET"]
         );
         // Begun late, in the second pass of the hour: the first pass is not due again.
         assert_eq!(
             times("30 2 * * *", "Europe/Berlin", "2026-10-25T02:10:00+01:00", 1),
-            ["Mon 2026-10-26 02:30 CET"]
+            ["Mon 26 Oct 2026, 02:30 CET"]
         );
         assert_eq!(
             times("*/30 2 * * *", "Europe/Berlin", "2026-10-25T00:00:00+02:00", 3),
-            ["Sun 2026-10-25 02:00 CEST", "Sun 2026-10-25 02:30 CEST", "Mon 2026-10-26 02:00 CET"]
+            ["Sun 25 Oct 2026, 02:00 CEST", "Sun 25 Oct 2026, 02:30 CEST", "Mon 26 Oct 2026, 02:00 CET"]
         );
     }
 
     #[test]
     fn each_zone_has_its_own_night() {
         let after = "2026-01-02T00:00:00Z";
-        assert_eq!(times("30 2 * * *", "Asia/Tokyo", after, 1), ["Sat 2026-01-03 02:30 JST"]);
-        assert_eq!(times("30 2 * * *", "UTC", after, 1), ["Fri 2026-01-02 02:30 UTC"]);
+        assert_eq!(times("30 2 * * *", "Asia/Tokyo", after, 1), ["Sat 3 Jan 2026, 02:30 JST"]);
+        assert_eq!(times("30 2 * * *", "UTC", after, 1), ["Fri 2 Jan 2026, 02:30 UTC"]);
         let wall = Zone::of("Asia/Tokyo").unwrap().on_the_wall(at(after)).unwrap();
         assert_eq!((wall.weekday, wall.minute), (4, 9 * 60));
     }

@@ -9,12 +9,13 @@ use super::status::{PROBES, Status, UnderWay};
 use crate::guard::client::{Client, Proxies};
 use crate::guard::throttle::Throttle;
 use crate::kernel::access::{Door, Origin};
-use crate::kernel::closure::{Closed, Closure};
+use crate::kernel::closure::{self, Closed, Closure};
 use crate::kernel::error::Error;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
 use crate::kernel::random;
 use crate::kernel::time::Clock;
+use crate::web::figures::Moment;
 use crate::web::routes::{self, Route};
 use crate::web::{compress, csrf, dialect, headers};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -222,8 +223,8 @@ impl Refusal {
             Refusal::Closed(closed) => {
                 let wait =
                     (closed.until.0 - Clock::System.now().0).max(limits::MAINTENANCE_RETRY_MS_MIN) / 1_000;
-                let refusal = Error::busy("This instance is closed for maintenance.");
-                let until = format!("It is expected to open again at {}.", closed.until);
+                let refusal = Error::busy(closure::SENTENCE);
+                let until = format!("It is expected to open again on {}.", Moment(closed.until));
                 let hint =
                     if closed.reason.is_empty() { until } else { format!("{} {until}", closed.reason) };
                 let mut response = request.error_response(refusal.hint(hint));

@@ -7,6 +7,7 @@ use super::address::Address;
 use super::entrance::origin;
 use super::filters;
 use super::visit::is_by_script;
+use crate::kernel::closure;
 use crate::kernel::error::Error;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -115,6 +116,12 @@ impl Asked {
         let project = project.map(|key| ("Open the project", format!("/p/{key}")));
         again.into_iter().chain(sign_in).chain(project).chain([("All projects", "/".to_owned())]).collect()
     }
+
+    /// Everything else is closed as well.
+    fn ways_while_closed(&self) -> Vec<(&'static str, String)> {
+        let again = self.is_get.then(|| ("Try again", self.address.clone()));
+        again.into_iter().chain([("Pages of the instance", "/instance".to_owned())]).collect()
+    }
 }
 
 impl Failure {
@@ -200,15 +207,20 @@ impl Failure {
             sentence: &self.sentence,
             hint: self.hint.as_deref(),
             keep: (!asked.is_get).then_some(keep),
-            ways: asked.ways(self.status),
+            ways: if self.is_closed() { asked.ways_while_closed() } else { asked.ways(self.status) },
             request_id: &asked.request_id,
         };
         let html = page.render().unwrap_or_else(|_| self.sentence.clone());
         HttpResponse::build(self.status).content_type("text/html; charset=utf-8").body(html)
     }
 
+    fn is_closed(&self) -> bool {
+        self.sentence == closure::SENTENCE
+    }
+
     fn title(&self) -> &'static str {
         match self.code {
+            _ if self.is_closed() => "Closed for maintenance",
             "unauthenticated" => "Sign in first",
             "forbidden" => "You may not do this",
             "not_found" => "There is nothing here",
@@ -227,6 +239,7 @@ impl Failure {
     /// Colour, icon and state in two words.
     fn look(&self) -> (&'static str, &'static str, &'static str) {
         match self.code {
+            _ if self.is_closed() => ("blocked", "lock", "For a while"),
             "unauthenticated" | "forbidden" => ("blocked", "lock", "Nothing was changed"),
             "not_found" | "method_not_allowed" => ("untested", "search", "Nothing was changed"),
             "too_many" | "busy" => ("blocked", "clock", "Nothing was changed"),

@@ -79,6 +79,13 @@ pub fn elapsed(ms: impl Display, _: &dyn Values) -> Result<String> {
     Ok(Elapsed { ms: whole(ms)? }.to_string())
 }
 
+/// A number of days: `1 day`, `1,284 days`.
+#[filter_fn]
+pub fn days(days: impl Display, _: &dyn Values) -> Result<String> {
+    let days = whole(days)?;
+    Ok(format!("{} {}", Count(days), if days == 1 { "day" } else { "days" }))
+}
+
 /// A moment by value or behind any number of references, as templates hand it over.
 pub trait AsMoment {
     /// The moment.

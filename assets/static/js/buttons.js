@@ -4,6 +4,7 @@
 // data-copy="selector"    copies the text of what the selector names
 // data-print              prints the page
 // data-reveal="selector"  shows or hides a passphrase
+// .tabs                   the tab of this page is in sight where not all of them are
 function tellTheme() {
   const theme = root.dataset.theme ?? "";
   for (const button of findAll("[data-theme-set]")) button.ariaPressed = String(button.dataset.themeSet === theme);
@@ -45,3 +46,7 @@ document.addEventListener("click", (event) => {
   }
 });
 tellTheme();
+whenever(() => findAll(".tabs").forEach((tabs) => {
+  const here = find("[aria-current]", tabs);
+  if (here) tabs.scrollLeft = here.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - here.clientWidth) / 2;
+}));

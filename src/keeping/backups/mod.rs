@@ -54,6 +54,15 @@ const STOPPED: Event = Event::new("backup.stopped", "Somebody stopped a backup."
 /// Events of this slice.
 pub const EVENTS: &[Event] = &[STARTED, MADE, FAILED, STOPPED, VERIFIED, PLANNED, PRUNED];
 
+/// The pages about backups: address and word.
+pub const TABS: [(&str, &str); 5] = [
+    ("/instance/backups", "Backups"),
+    ("/instance/backups/drills", "Drills"),
+    ("/instance/backups/restore", "Restore"),
+    ("/instance/backups/log", "Point in time"),
+    ("/instance/backups/runbook", "Runbook"),
+];
+
 /// Routes of the page and of the API.
 pub fn routes() -> Vec<Route> {
     [pages::routes(), targets_pages::routes(), api::routes(), targets_api::routes()]

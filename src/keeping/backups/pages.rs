@@ -9,9 +9,9 @@ use crate::kernel::id::TargetId;
 use crate::kernel::time::Timestamp;
 use crate::people;
 use crate::web::filters;
-use crate::web::forms::Form;
+use crate::web::forms::{Form, Problems};
 use crate::web::layout::{At, Frame};
-use crate::web::respond::{Fragment, Page, Redirect};
+use crate::web::respond::{Answer, Fragment, Page, Redirect};
 use crate::web::routes::{Route, get, post};
 use crate::web::visit::Visit;
 use actix_web::web::Data;
@@ -49,6 +49,7 @@ struct BackupsPage {
     leaves_machine: bool,
     copies: Copies,
     regions: String,
+    problems: Problems,
     /// What brings the newest backup back.
     restore: Option<String>,
 }
@@ -95,6 +96,8 @@ impl Running {
         };
         let left_ms =
             passed_ms.filter(|_| at.total > at.done).map(|ms| scaled(ms, at.done, at.total - at.done));
+        // Nobody waits for tenths, and they would jump.
+        let left_ms = left_ms.map(|ms| ms.div_ceil(1_000).saturating_mul(1_000));
         Running {
             rate: passed_ms.map(|ms| scaled(at.done, ms, 1000)),
             left_ms,
@@ -198,10 +201,26 @@ struct RegionsForm {
     regions: String,
 }
 
-async fn set_regions(gate: Gate<BackupRun>, Form(form): Form<RegionsForm>) -> Result<Redirect> {
-    let regions = Regions::parse(&form.regions)?;
+async fn set_regions(
+    gate: Gate<BackupRun>,
+    visit: Visit,
+    desk: Data<Desk>,
+    Form(form): Form<RegionsForm>,
+) -> Result<Answer<BackupsPage>> {
+    let regions = match Regions::parse(&form.regions) {
+        Ok(regions) => regions,
+        Err(refusal) => {
+            let mut problems = Problems::default();
+            problems.add_error("regions", &refusal);
+            let page = gate.read(move |tx| {
+                let page = BackupsPage::of(tx.reading(), visit, &desk)?;
+                Ok(BackupsPage { regions: form.regions, problems, ..page })
+            });
+            return Ok(Page::refused(page.await?).into());
+        }
+    };
     gate.write(move |tx| targets::set_regions(tx, &regions)).await?;
-    Ok(Redirect::to(PAGE).saying("The policy of regions is saved."))
+    Ok(Redirect::to(PAGE).saying("The policy of regions is saved.").into())
 }
 
 impl BackupsPage {
@@ -227,6 +246,7 @@ impl BackupsPage {
             restore: good.as_ref().map(|good| restore_command(&good.target, &desk.instance.data)),
             running: Running::all(tx, desk)?,
             regions: Regions::get(tx)?.text(),
+            problems: Problems::default(),
             frame,
             may_run,
             health,
@@ -240,6 +260,16 @@ impl BackupsPage {
     /// Whether somebody else makes one: the command line, or a process that ended in the middle.
     fn runs_elsewhere(&self) -> bool {
         self.running.is_empty() && self.backups.iter().any(|backup| backup.state == "running")
+    }
+
+    /// Whether what the page says is about to change.
+    fn is_live(&self) -> bool {
+        !self.running.is_empty() || self.runs_elsewhere()
+    }
+
+    /// What stands above the sentence about how well all is.
+    fn headline(&self) -> &'static str {
+        if self.health.word == "Failed" { "A backup failed" } else { self.health.word }
     }
 
     fn is_any_on(&self) -> bool {

@@ -16,10 +16,11 @@ use crate::people;
 use crate::web::filters;
 use crate::web::forms::{Choice, Form, Problems};
 use crate::web::layout::{At, Frame};
-use crate::web::respond::{Answer, Page, Path, Query, Redirect};
+use crate::web::respond::{Answer, Fragment, Page, Path, Query, Redirect};
 use crate::web::routes::{Route, get, post};
 use crate::web::visit::Visit;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ struct NewPage {
 }
 
 #[derive(Template)]
-#[template(path = "keeping/backups/target.html")]
+#[template(path = "keeping/backups/target.html", blocks = ["state"])]
 struct TargetPage {
     frame: Frame,
     may_run: bool,
@@ -143,12 +144,16 @@ async fn show(
     gate: Gate<BackupView>,
     visit: Visit,
     desk: Data<Desk>,
-    Path(id): Path<i64>,
-    Query(tried): Query<KeepQuery>,
-) -> Result<Page<TargetPage>> {
-    let desk = desk.into_inner();
-    let page = gate.read(move |tx| TargetPage::of(tx, visit, &desk, TargetId(id), &tried, None));
-    Ok(Page::new(page.await?))
+    (Path(id), Query(tried)): (Path<i64>, Query<KeepQuery>),
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let (is_by_script, desk) = (visit.is_by_script, desk.into_inner());
+    let page = gate.read(move |tx| TargetPage::of(tx, visit, &desk, TargetId(id), &tried, None)).await?;
+    Ok(if is_by_script {
+        Fragment(page.as_state()).respond_to(&request)
+    } else {
+        Page::new(page).respond_to(&request)
+    })
 }
 
 async fn change(
@@ -192,8 +197,8 @@ async fn set_secrets(
 async fn test(gate: Gate<BackupRun>, desk: Data<Desk>, Path(id): Path<i64>) -> Result<Redirect> {
     Ok(match desk.test(&gate, TargetId(id)).await {
         Ok(found) => to(id).saying(found.sentence()),
-        Err(reason) if reason.kind() == Kind::Internal || reason.kind() == Kind::Forbidden => {
-            // Of the gate, or of ours: not what the target said.
+        Err(reason) if reason.kind() == Kind::Internal => {
+            // Ours: not what the target said.
             gate.admit().await?;
             to(id).warning(reason.sentence())
         }
@@ -210,7 +215,14 @@ struct TrustForm {
 }
 
 async fn trust(gate: Gate<BackupRun>, Path(id): Path<i64>, Form(form): Form<TrustForm>) -> Result<Redirect> {
-    gate.write(move |tx| targets::trust(tx, TargetId(id), form.host_key.trim())).await?;
+    match gate.write(move |tx| targets::trust(tx, TargetId(id), form.host_key.trim())).await {
+        Ok(()) => {}
+        Err(refusal) if refusal.kind() == Kind::Invalid => {
+            let hint = refusal.hint_text().unwrap_or_default();
+            return Ok(to(id).warning(format!("{} {hint}", refusal.sentence())));
+        }
+        Err(refusal) => return Err(refusal),
+    }
     Ok(to(id).saying("The host key is confirmed. From now on only this server is spoken to."))
 }
 
@@ -271,7 +283,10 @@ impl TargetPage {
         let place: Option<Place> = target.address.parse().ok();
         let written = |at: Timestamp| target.zone().written(at);
         Ok(TargetPage {
-            frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups).here(target.name.clone()),
+            frame: Frame::instance(tx, visit, people::seen(tx)?)
+                .at(At::Backups)
+                .here(target.name.clone())
+                .key(&["b"], "Back up now"),
             may_run: tx.may::<BackupRun>(),
             is_fresh: tx.is_fresh(),
             kind: place.as_ref().map_or("folder", Place::kind),
@@ -296,6 +311,16 @@ impl TargetPage {
         let target = &self.standing.target;
         let shown = || target.tested.as_deref().and_then(|said| said.split_once('(')?.1.split(')').next());
         target.host_key.as_deref().or_else(|| shown().filter(|key| key.contains(' '))).unwrap_or_default()
+    }
+
+    /// Whether what the page says is about to change: the record of a backup may be there before its progress.
+    fn is_live(&self) -> bool {
+        !self.running.is_empty() || self.standing.health.tone == "running"
+    }
+
+    /// Whether backups wait until a person has said that the server is the right one.
+    fn wants_trust(&self) -> bool {
+        self.kind == "sftp" && self.standing.target.host_key.is_none()
     }
 
     fn stays(&self) -> usize {

@@ -127,7 +127,7 @@ impl Source {
         match self {
             Source::Files => "From files",
             Source::Acme => "From a directory (ACME)",
-            Source::Authority => "From the authority of this instance",
+            Source::Authority => "Own authority",
             Source::Own => "Signed by itself",
         }
     }

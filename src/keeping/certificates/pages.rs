@@ -4,7 +4,7 @@ use super::authority::{self, Authority, Client};
 use super::{CHECKED, Keeper, Source, Standing, sql, standing, tls};
 use crate::kernel::access::{Gate, InstanceKeep, InstanceView, Read, Tx, Write};
 use crate::kernel::audit::Audited;
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::ClientCertificateId;
 use crate::kernel::limits;
 use crate::people;
@@ -14,9 +14,9 @@ use crate::web::layout::{At, Frame};
 use crate::web::respond::{Page, Path, Redirect};
 use crate::web::routes::{Route, get, post};
 use crate::web::visit::Visit;
-use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ struct CertificatePage {
     authority: Option<Authority>,
     clients: Vec<Client>,
     host_names: Vec<String>,
+    client_name: String,
     days: i64,
     problems: Problems,
 }
@@ -88,6 +89,7 @@ impl CertificatePage {
             authority: sql::authority(tx)?,
             clients: sql::clients(tx)?,
             host_names: keeper.map(|keeper| keeper.host_names().to_vec()).unwrap_or_default(),
+            client_name: String::new(),
             days: limits::CLIENT_CERTIFICATE_DAYS,
             problems: Problems::default(),
         })
@@ -212,12 +214,27 @@ async fn grow(gate: Gate<InstanceKeep>, keeper: &Keeper, with: Grow) -> Result<(
 /// Key and certificate are in the answer and nowhere else, so a lost one is issued anew.
 async fn issue(
     gate: Gate<InstanceKeep>,
+    visit: Visit,
     kept: Data<Kept>,
+    request: HttpRequest,
     Form(form): Form<ClientForm>,
 ) -> Result<HttpResponse> {
     let keeper = keeper(&kept)?;
-    let instance = Arc::clone(keeper.instance());
-    let new = gate.write(move |tx| authority::issue(tx, &instance, &form.name, form.days)).await?;
+    let (instance, name) = (Arc::clone(keeper.instance()), form.name.clone());
+    let new = match gate.write(move |tx| authority::issue(tx, &instance, &name, form.days)).await {
+        Ok(new) => new,
+        Err(refusal) if refusal.kind() == Kind::Invalid => {
+            let mut problems = Problems::default();
+            let field = if refusal.sentence().contains("days") { "days" } else { "name" };
+            problems.add_error(field, &refusal);
+            let page = gate.read(move |tx| {
+                let page = CertificatePage::of(tx.reading(), visit, Some(&keeper))?;
+                Ok(CertificatePage { client_name: form.name, days: form.days, problems, ..page })
+            });
+            return Ok(Page::refused(page.await?).respond_to(&request));
+        }
+        Err(refusal) => return Err(refusal),
+    };
     keeper.learn().await?;
     Ok(download(&format!("testkeep-client-{}.pem", new.id.0), new.pem.expose().clone()))
 }

@@ -7,6 +7,7 @@ use crate::keeping::targets;
 use crate::kernel::access::{BackupRun, BackupView, Gate, Read, Tx};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::schedule;
+use crate::kernel::time::Timestamp;
 use crate::people;
 use crate::web::filters;
 use crate::web::forms::{Form, Problems};
@@ -41,6 +42,8 @@ struct DrillsPage {
     targets: Vec<Proven>,
     goals: Goals,
     schedule_words: String,
+    /// When one is held by itself next.
+    next_at: Option<Timestamp>,
     drills: Vec<Drill>,
     good: Option<Drill>,
     proof: Option<Evidence>,
@@ -180,7 +183,12 @@ impl DrillsPage {
             "" => "Never by itself.".to_owned(),
             expression => schedule::describe(expression)?,
         };
+        let next_at = match goals.schedule.as_str() {
+            "" => None,
+            expression => schedule::next(expression, tx.now())?,
+        };
         Ok(DrillsPage {
+            next_at,
             proof: good.as_ref().and_then(Drill::proof),
             targets: super::proofs(tx)?,
             frame,

@@ -57,9 +57,10 @@ async fn start(
     desk: Data<Desk>,
 ) -> Result<Accepted<BegunWire>> {
     gate.admit().await?;
+    let begun = super::begin_all(&caller, Cause::Person).await?;
     let desk = desk.into_inner();
     desk.clone().go_on(async move {
-        if let Err(reason) = super::check_all(&desk.instance, &caller, Cause::Person).await {
+        if let Err(reason) = super::go_through(&desk.instance, &caller, begun, Cause::Person).await {
             tracing::error!(?reason, "a check could not be made");
         }
     });

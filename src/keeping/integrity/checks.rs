@@ -37,14 +37,35 @@ pub async fn check(instance: &Instance, caller: &Caller<Changes>, kind: Kind, ca
 ///
 /// Errors: that of the first check that could not be made.
 pub async fn check_all(instance: &Instance, caller: &Caller<Changes>, cause: Cause) -> Result<i64> {
-    let (mut wrong, mut failed) = (0, None);
+    let begun = begin_all(caller, cause).await?;
+    go_through(instance, caller, begun, cause).await
+}
+
+/// Notes that every check is being made, so that whoever looks meanwhile is told; `go_through` makes them.
+pub async fn begin_all(caller: &Caller<Changes>, cause: Cause) -> Result<Vec<(Kind, CheckId)>> {
+    let gate = caller.gate::<StorageKeep>(());
+    let mut begun = Vec::new();
     for kind in Kind::ALL {
-        match check(instance, caller, *kind, cause).await {
-            Ok(count) => wrong += count,
-            Err(reason) => failed = failed.or(Some(reason)),
+        begun.push((*kind, gate.write(move |tx| super::start(tx, *kind, cause)).await?));
+    }
+    Ok(begun)
+}
+
+/// Makes the checks that were begun. One that cannot be made stops no other; the first reason is answered.
+pub async fn go_through(
+    instance: &Instance,
+    caller: &Caller<Changes>,
+    begun: Vec<(Kind, CheckId)>,
+    cause: Cause,
+) -> Result<i64> {
+    let (mut wrong, mut failure) = (0, None);
+    for (kind, id) in begun {
+        match carry_out(instance, caller, id, kind, cause).await {
+            Ok(found) => wrong += found,
+            Err(reason) => failure = failure.or(Some(reason)),
         }
     }
-    failed.map_or(Ok(wrong), Err)
+    failure.map_or(Ok(wrong), Err)
 }
 
 async fn carry_out(

@@ -11,7 +11,7 @@ mod sql;
 mod watch;
 
 pub use api::Api;
-pub use checks::{check, check_all};
+pub use checks::{begin_all, check, check_all, go_through};
 pub use repair::{Mending, Plan as RepairPlan, plan, repair};
 pub use watch::{CHECK, NIGHTS, at_start, watch};
 
@@ -40,7 +40,7 @@ pub const TABS: [(&str, &str); 5] = [
     ("/instance/storage/checks", "Checks"),
     ("/instance/storage/retention", "Retention"),
     ("/instance/storage/holds", "Legal holds"),
-    ("/instance/storage/certificates", "Certificates"),
+    ("/instance/storage/certificates", "Deletions"),
 ];
 
 /// Routes of the pages and of the API.

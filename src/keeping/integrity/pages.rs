@@ -9,10 +9,11 @@ use crate::people;
 use crate::web::filters;
 use crate::web::forms::{Form, Problems};
 use crate::web::layout::{At, Frame};
-use crate::web::respond::{Answer, Page, Redirect};
+use crate::web::respond::{Answer, Fragment, Page, Redirect};
 use crate::web::routes::{Route, get, post};
 use crate::web::visit::Visit;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
 
@@ -29,7 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 #[derive(Template)]
-#[template(path = "keeping/integrity/checks.html")]
+#[template(path = "keeping/integrity/checks.html", blocks = ["state"])]
 struct ChecksPage {
     frame: Frame,
     tab: &'static str,
@@ -46,8 +47,14 @@ struct ChecksPage {
     problems: Problems,
 }
 
-async fn show(gate: Gate<StorageView>, visit: Visit) -> Result<Page<ChecksPage>> {
-    Ok(Page::new(page(&gate, visit, None).await?))
+async fn show(gate: Gate<StorageView>, visit: Visit, request: HttpRequest) -> Result<HttpResponse> {
+    let is_by_script = visit.is_by_script;
+    let page = page(&gate, visit, None).await?;
+    Ok(if is_by_script {
+        Fragment(page.as_state()).respond_to(&request)
+    } else {
+        Page::new(page).respond_to(&request)
+    })
 }
 
 async fn page(
@@ -92,9 +99,10 @@ async fn start(
     if gate.read(|tx| super::is_running(tx)).await? {
         return Ok(Redirect::to(PAGE).warning("A check is being made already."));
     }
+    let begun = super::begin_all(&caller, Cause::Person).await?;
     let desk = desk.into_inner();
     desk.clone().go_on(async move {
-        if let Err(reason) = super::check_all(&desk.instance, &caller, Cause::Person).await {
+        if let Err(reason) = super::go_through(&desk.instance, &caller, begun, Cause::Person).await {
             tracing::error!(?reason, "a check could not be made");
         }
     });

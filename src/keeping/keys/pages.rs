@@ -2,7 +2,7 @@
 
 use super::{Change, DAYS_MAX, Kind, Reached, age};
 use crate::kernel::access::{Gate, InstanceKeep, InstanceView, Read, Tx};
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{self, Error, Result};
 use crate::kernel::instance::Instance;
 use crate::kernel::keyring::{Line, Purpose, Share, ShareCount, State, Way};
 use crate::kernel::time::Timestamp;
@@ -10,10 +10,11 @@ use crate::people;
 use crate::web::filters;
 use crate::web::forms::{Form, Problems};
 use crate::web::layout::{At, Frame};
-use crate::web::respond::{Page, Redirect};
+use crate::web::respond::{Answer, Page, Redirect};
 use crate::web::routes::{Route, get, post};
 use crate::web::visit::Visit;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
 
@@ -44,10 +45,11 @@ struct KeysPage {
     /// The exchange of the recovery kit that is in force; 1 for the one that came with the instance.
     kit: u32,
     targets: Vec<Reached>,
-    days_max: i64,
+    days_max: String,
     now: Timestamp,
     may_keep: bool,
     is_fresh: bool,
+    shares: SharesForm,
     problems: Problems,
 }
 
@@ -89,6 +91,10 @@ struct ExchangeForm {
 }
 
 async fn exchange(gate: Gate<InstanceKeep>, Form(form): Form<ExchangeForm>) -> Result<Redirect> {
+    if form.key.is_empty() {
+        gate.admit().await?;
+        return Ok(Redirect::to(PAGE).warning("No key was named. Choose at least one."));
+    }
     let kinds = kinds(&form.key)?;
     gate.write(move |tx| super::order(tx, &kinds)).await?;
     Ok(Redirect::to(PAGE)
@@ -108,12 +114,26 @@ struct DaysForm {
     days: String,
 }
 
-async fn change_days(gate: Gate<InstanceKeep>, Form(form): Form<DaysForm>) -> Result<Redirect> {
+async fn change_days(
+    gate: Gate<InstanceKeep>,
+    visit: Visit,
+    instance: Data<Instance>,
+    Form(form): Form<DaysForm>,
+) -> Result<Answer<KeysPage>> {
+    if let Err(refusal) = (DAYS_MAX.check)(form.days.trim()) {
+        let mut problems = Problems::default();
+        problems.add_error("days", &refusal);
+        let page = gate.read(move |tx| {
+            let page = KeysPage::of(tx.reading(), visit, &instance)?;
+            Ok(KeysPage { days_max: form.days, problems, ..page })
+        });
+        return Ok(Page::refused(page.await?).into());
+    }
     gate.write(move |tx| super::set_days(tx, form.days.trim())).await?;
-    Ok(Redirect::to(PAGE).saying("The age that keys may reach is saved."))
+    Ok(Redirect::to(PAGE).saying("The age that keys may reach is saved.").into())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Copy)]
 struct SharesForm {
     of: u8,
     need: u8,
@@ -123,11 +143,24 @@ async fn print_shares(
     gate: Gate<InstanceKeep>,
     visit: Visit,
     instance: Data<Instance>,
+    request: HttpRequest,
     Form(form): Form<SharesForm>,
-) -> Result<Page<SharesPage>> {
+) -> Result<HttpResponse> {
     let (instance, count) = (instance.into_inner(), ShareCount { of: form.of, need: form.need });
     let own = instance.clone();
-    let papers = gate.write(move |tx| super::new_shares(tx, &own, count)).await?;
+    let papers = match gate.write(move |tx| super::new_shares(tx, &own, count)).await {
+        Ok(papers) => papers,
+        Err(refusal) if refusal.kind() == error::Kind::Invalid => {
+            let mut problems = Problems::default();
+            problems.add_error("need", &refusal);
+            let page = gate.read(move |tx| {
+                let page = KeysPage::of(tx.reading(), visit, &instance)?;
+                Ok(KeysPage { shares: form, problems, ..page })
+            });
+            return Ok(Page::refused(page.await?).respond_to(&request));
+        }
+        Err(refusal) => return Err(refusal),
+    };
     let page = gate.read(move |tx| {
         let seen = people::seen(tx)?;
         let name = seen.instance.clone();
@@ -141,7 +174,7 @@ async fn print_shares(
             papers: papers.iter().map(Paper::of).collect(),
         })
     });
-    Ok(Page::new(page.await?))
+    Ok(Page::new(page.await?).respond_to(&request))
 }
 
 impl Paper {
@@ -170,10 +203,11 @@ impl KeysPage {
             changes: super::changes(tx)?,
             kit: keyring.generation(Purpose::BackupPassword),
             targets: super::reached(tx)?,
-            days_max,
+            days_max: days_max.to_string(),
             now: tx.now(),
             may_keep: tx.may::<InstanceKeep>(),
             is_fresh: tx.is_fresh(),
+            shares: SharesForm { of: 5, need: 3 },
             problems: Problems::default(),
         })
     }

@@ -95,7 +95,7 @@ impl MaintenancePage {
     ) -> Result<MaintenancePage> {
         let seen = people::seen(tx)?;
         Ok(MaintenancePage {
-            frame: Frame::instance(tx, visit, seen).at(At::Instance),
+            frame: Frame::instance(tx, visit, seen).at(At::Instance).here("Maintenance"),
             may_keep: tx.may::<InstanceKeep>(),
             closed: super::now(tx)?,
             versions: upgrade::history(tx)?,

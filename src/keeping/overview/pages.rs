@@ -2,10 +2,14 @@
 
 use super::{About, Certificate, Counts, JobLine, Room, Ways};
 use crate::keeping::backups::Health;
+use crate::keeping::maintenance;
 use crate::keeping::trail::Checked;
-use crate::kernel::access::{AuditView, BackupView, Gate, InstanceKeep, InstanceView, PeopleView, Read, Tx};
+use crate::kernel::access::{
+    AuditView, BackupView, Gate, InstanceKeep, InstanceView, PeopleView, Read, StorageView, Tx,
+};
 use crate::kernel::alarms::{self, Raised};
 use crate::kernel::build;
+use crate::kernel::closure::Closed;
 use crate::kernel::error::Result;
 use crate::kernel::instance::Instance;
 use crate::kernel::limits;
@@ -50,6 +54,7 @@ struct OverviewPage {
     alarms: Vec<Raised>,
     checked: Option<Checked>,
     sandbox: Option<&'static str>,
+    closed: Option<Closed>,
     jobs: Vec<JobLine>,
     typed: String,
     problems: Problems,
@@ -62,6 +67,7 @@ struct May {
     people: bool,
     backups: bool,
     audit: bool,
+    storage: bool,
 }
 
 /// The parts that only the composition root can hand out.
@@ -139,6 +145,7 @@ impl OverviewPage {
                 people: tx.may::<PeopleView>(),
                 backups: tx.may::<BackupView>(),
                 audit: tx.may::<AuditView>(),
+                storage: tx.may::<StorageView>(),
             },
             counts: super::counts(tx)?,
             room: Room::of(&parts.instance.data)?,
@@ -151,6 +158,7 @@ impl OverviewPage {
             alarms: alarms::open(tx)?,
             checked: Checked::last(tx)?,
             sandbox: parts.about.sandbox,
+            closed: maintenance::now(tx)?,
             jobs: super::jobs(tx, &parts.about.jobs)?,
             typed,
             problems,

@@ -111,6 +111,27 @@ impl Field {
         let cut = |text: &str| text.chars().take(limits::RESTORE_FIELD_CHARS_MAX).collect();
         Field { name: name.to_owned(), now: cut(now), then: cut(then) }
     }
+
+    /// Its name as people read it.
+    pub fn word(&self) -> String {
+        self.name.replace('_', " ")
+    }
+
+    /// What it says now and said then, as people read it.
+    pub fn said(&self) -> (&str, &str) {
+        match self.name.as_str() {
+            "state" => (said_of_state(&self.now), said_of_state(&self.then)),
+            _ => (&self.now, &self.then),
+        }
+    }
+}
+
+fn said_of_state(state: &str) -> &str {
+    match state {
+        "trashed" => "in the trash",
+        "active" => "in use",
+        other => other,
+    }
 }
 
 fn push<T>(list: &mut Vec<T>, one: T) {

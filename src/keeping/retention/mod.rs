@@ -131,6 +131,22 @@ pub struct Subjects {
     pub before: Option<i64>,
 }
 
+impl Subjects {
+    /// What they are, counted in words: `2 runs, 1 case`; empty for simple rows.
+    pub fn words(&self) -> String {
+        let kinds = [
+            (self.projects.len(), "project", "projects"),
+            (self.runs.len(), "run", "runs"),
+            (self.cases.len(), "case", "cases"),
+            (self.evidence.len(), "file", "files"),
+        ];
+        let named = kinds.iter().filter(|(count, ..)| *count > 0);
+        let words =
+            named.map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }));
+        words.collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// The rules in force: one a class, then those of projects.
 pub fn rules(tx: impl Tx) -> Result<Vec<Rule>> {
     let stored = sql::rules(tx)?;

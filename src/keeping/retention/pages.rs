@@ -3,15 +3,15 @@
 use super::{Certificate, Class, Deletion, Due, Hold, Rule, clear, holds, purge, sql};
 use crate::keeping::backups::Desk;
 use crate::kernel::access::{Gate, StorageKeep, StorageView, Tx};
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{DeletionId, HoldId};
 use crate::kernel::integrity;
 use crate::people;
 use crate::people::sessions::demand_proof;
 use crate::web::filters;
-use crate::web::forms::{Choice, Form};
+use crate::web::forms::{Choice, Form, Problems};
 use crate::web::layout::{At, Frame};
-use crate::web::respond::{Json, Page, Path, Redirect};
+use crate::web::respond::{Answer, Json, Page, Path, Redirect};
 use crate::web::routes::{Route, get, post};
 use crate::web::visit::Visit;
 use actix_web::web::Data;
@@ -47,9 +47,21 @@ struct RulesPage {
     due: Vec<Due>,
     unused: clear::Unused,
     classes: Vec<Choice>,
+    form: RuleForm,
+    problems: Problems,
 }
 
 async fn show(gate: Gate<StorageView>, visit: Visit) -> Result<Page<RulesPage>> {
+    let form = RuleForm { class: "trash".into(), ..RuleForm::default() };
+    Ok(Page::new(rules_page(&gate, visit, form, Problems::default()).await?))
+}
+
+async fn rules_page(
+    gate: &Gate<StorageView>,
+    visit: Visit,
+    form: RuleForm,
+    problems: Problems,
+) -> Result<RulesPage> {
     let view = gate.read_at_length(move |tx| {
         Ok(RulesPage {
             frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Storage).here("Retention"),
@@ -59,13 +71,15 @@ async fn show(gate: Gate<StorageView>, visit: Visit) -> Result<Page<RulesPage>> 
             rules: super::rules(tx)?,
             due: super::due(tx)?,
             unused: clear::unused(tx)?,
-            classes: Choice::among(Class::ALL.iter().map(|class| (class.word(), class.title())), "trash"),
+            classes: Choice::among(Class::ALL.iter().map(|class| (class.word(), class.title())), &form.class),
+            form,
+            problems,
         })
     });
-    Ok(Page::new(view.await?))
+    view.await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Default)]
 struct RuleForm {
     class: String,
     #[serde(default)]
@@ -74,24 +88,54 @@ struct RuleForm {
     days: String,
 }
 
-async fn set(gate: Gate<StorageKeep>, Form(form): Form<RuleForm>) -> Result<Redirect> {
-    let class = Class::of_word(&form.class)?;
-    let key = Some(form.project.trim().to_ascii_uppercase()).filter(|key| !key.is_empty());
-    let days = match form.days.trim() {
-        "" => None,
-        days => Some(days.parse().map_err(|_| {
-            Error::invalid("This is no number of days.").hint("Write 0 for ever, or a number of days.")
-        })?),
+async fn set(
+    gate: Gate<StorageKeep>,
+    look: Gate<StorageView>,
+    visit: Visit,
+    Form(form): Form<RuleForm>,
+) -> Result<Answer<RulesPage>> {
+    let refused = match form.rule() {
+        Ok((class, key, days)) => {
+            let changing = gate.write(move |tx| super::set_rule(tx, class, key.as_deref(), days));
+            changing.await.err()
+        }
+        Err(refusal) => {
+            gate.admit().await?;
+            Some(refusal)
+        }
     };
-    let changing = gate.write(move |tx| super::set_rule(tx, class, key.as_deref(), days));
-    Ok(match changing.await {
-        Ok(()) => Redirect::to(RETENTION).saying("The rule is saved. What is due by it stands below."),
-        Err(refusal) => Redirect::to(RETENTION).warning(said(&refusal)),
-    })
+    let Some(refusal) = refused else {
+        return Ok(Redirect::to(RETENTION)
+            .saying("The rule is saved. What is due by it stands below.")
+            .into());
+    };
+    let field = if refusal.sentence().contains("days") { "days" } else { "project" };
+    let problems = beside(field, refusal)?;
+    Ok(Page::refused(rules_page(&look, visit, form, problems).await?).into())
 }
 
-fn said(refusal: &Error) -> String {
-    format!("{} {}", refusal.sentence(), refusal.hint_text().unwrap_or_default())
+impl RuleForm {
+    /// Class, key of a project, days.
+    fn rule(&self) -> Result<(Class, Option<String>, Option<i64>)> {
+        let key = Some(self.project.trim().to_ascii_uppercase()).filter(|key| !key.is_empty());
+        let days = match self.days.trim() {
+            "" => None,
+            days => Some(days.parse().map_err(|_| {
+                Error::invalid("This is no number of days.").hint("Write 0 for ever, or a number of days.")
+            })?),
+        };
+        Ok((Class::of_word(&self.class)?, key, days))
+    }
+}
+
+/// Puts what is wrong with a form beside a field of it; other refusals go on as they are.
+fn beside(field: &'static str, refusal: Error) -> Result<Problems> {
+    if !matches!(refusal.kind(), Kind::Invalid | Kind::NotFound) {
+        return Err(refusal);
+    }
+    let mut problems = Problems::default();
+    problems.add_error(field, &refusal);
+    Ok(problems)
 }
 
 #[derive(Deserialize)]
@@ -116,22 +160,37 @@ struct HoldsPage {
     frame: Frame,
     tab: &'static str,
     may_keep: bool,
+    is_fresh: bool,
     holds: Vec<Hold>,
+    form: HoldForm,
+    problems: Problems,
 }
 
 async fn show_holds(gate: Gate<StorageView>, visit: Visit) -> Result<Page<HoldsPage>> {
+    Ok(Page::new(holds_page(&gate, visit, HoldForm::default(), Problems::default()).await?))
+}
+
+async fn holds_page(
+    gate: &Gate<StorageView>,
+    visit: Visit,
+    form: HoldForm,
+    problems: Problems,
+) -> Result<HoldsPage> {
     let view = gate.read(move |tx| {
         Ok(HoldsPage {
             frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Storage).here("Legal holds"),
             tab: HOLDS,
             may_keep: tx.may::<StorageKeep>(),
+            is_fresh: tx.is_fresh(),
             holds: holds::in_force(tx)?,
+            form,
+            problems,
         })
     });
-    Ok(Page::new(view.await?))
+    view.await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Default)]
 struct HoldForm {
     project: String,
     #[serde(default)]
@@ -139,20 +198,51 @@ struct HoldForm {
     reason: String,
 }
 
-async fn set_hold(gate: Gate<StorageKeep>, Form(form): Form<HoldForm>) -> Result<Redirect> {
-    let key = form.project.trim().to_ascii_uppercase();
-    let run = form.run.trim().trim_start_matches(&format!("{key}-R")).trim_start_matches('R').to_owned();
-    let run = match run.as_str() {
-        "" => None,
-        number => Some(number.parse().map_err(|_| {
+impl HoldForm {
+    fn key(&self) -> String {
+        self.project.trim().to_ascii_uppercase()
+    }
+
+    /// Number of the run; none for the whole project.
+    fn run(&self) -> Result<Option<i64>> {
+        let run = self.run.trim().to_ascii_uppercase();
+        let number = run.trim_start_matches(&format!("{}-R", self.key())).trim_start_matches('R');
+        if number.is_empty() {
+            return Ok(None);
+        }
+        number.parse().map(Some).map_err(|_| {
             Error::invalid("This is no number of a run.").hint("Write it as in SHOP-R3, or leave it empty.")
-        })?),
+        })
+    }
+}
+
+async fn set_hold(
+    gate: Gate<StorageKeep>,
+    look: Gate<StorageView>,
+    visit: Visit,
+    Form(form): Form<HoldForm>,
+) -> Result<Answer<HoldsPage>> {
+    let refused = match form.run() {
+        Ok(run) => {
+            let (key, reason) = (form.key(), form.reason.clone());
+            gate.write(move |tx| holds::hold(tx, &key, run, &reason)).await.err()
+        }
+        Err(refusal) => {
+            gate.admit().await?;
+            Some(refusal)
+        }
     };
-    let setting = gate.write(move |tx| holds::hold(tx, &key, run, &form.reason));
-    Ok(match setting.await {
-        Ok(_) => Redirect::to(HOLDS).saying("The hold is in force: what it covers cannot be deleted."),
-        Err(refusal) => Redirect::to(HOLDS).warning(said(&refusal)),
-    })
+    let Some(refusal) = refused else {
+        let said = "The hold is in force: what it covers cannot be deleted.";
+        return Ok(Redirect::to(HOLDS).saying(said).into());
+    };
+    let field = match refusal.sentence() {
+        sentence if sentence.contains("reason") => "reason",
+        sentence if sentence.contains("project") => "project",
+        _ => "run",
+    };
+    let problems = beside(field, refusal)?;
+    Ok(Page::refused(holds_page(&look, visit, form, problems).await?).into())
 }
 
 async fn lift(gate: Gate<StorageKeep>, Path(id): Path<i64>, Form(Bare {}): Form<Bare>) -> Result<Redirect> {
@@ -171,7 +261,7 @@ struct CertificatesPage {
 
 async fn show_certificates(gate: Gate<StorageView>, visit: Visit) -> Result<Page<CertificatesPage>> {
     let view = gate.read(move |tx| {
-        let frame = Frame::instance(tx, visit, people::seen(tx)?).at(At::Storage).here("Certificates");
+        let frame = Frame::instance(tx, visit, people::seen(tx)?).at(At::Storage).here("Deletions");
         Ok(CertificatesPage { frame, tab: CERTIFICATES, deletions: super::deletions(tx)? })
     });
     Ok(Page::new(view.await?))

@@ -114,7 +114,7 @@ impl LogPage {
         };
         Ok(LogPage {
             may_run: tx.may::<BackupRun>(),
-            frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups),
+            frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups).here("Point in time"),
             is_on: switch.is_on,
             rows: chosen(tx)?.into_iter().map(row).collect(),
             seconds: switch.seconds,

@@ -94,10 +94,28 @@ impl Window {
     }
 
     fn text(&self) -> String {
-        let named = DAYS.iter().zip(self.days).filter(|(_, is_in)| *is_in).map(|(name, _)| *name);
-        let days = if self.days == [true; 7] { "daily".into() } else { named.collect::<Vec<_>>().join(",") };
+        let days = if self.days == [true; 7] { "daily".into() } else { self.named() };
         let clock = |minute: u32| format!("{:02}:{:02}", minute / 60, minute % 60);
         format!("{days} {}-{}", clock(self.from), clock(self.to))
+    }
+
+    /// The days by name, three and more that follow each other as `Mon-Fri`.
+    fn named(&self) -> String {
+        let mut runs: Vec<Vec<&str>> = Vec::new();
+        let mut was_in = false;
+        for (name, is_in) in DAYS.into_iter().zip(self.days) {
+            match runs.last_mut() {
+                Some(run) if is_in && was_in => run.push(name),
+                _ if is_in => runs.push(vec![name]),
+                _ => {}
+            }
+            was_in = is_in;
+        }
+        let text = |run: Vec<&str>| match run.as_slice() {
+            [first, .., last] if run.len() > 2 => format!("{first}-{last}"),
+            names => names.join(","),
+        };
+        runs.into_iter().map(text).collect::<Vec<_>>().join(",")
     }
 
     fn covers(&self, wall: OnTheWall) -> bool {
@@ -152,7 +170,7 @@ mod tests {
     fn what_is_due_in_a_window_waits_for_its_end() {
         let zone = Zone::of(UTC).unwrap();
         let office = Blackouts::parse("mon-fri 08:00-18:00\n\nfri 22:00-06:00").unwrap();
-        assert_eq!(office.text(), "Mon,Tue,Wed,Thu,Fri 08:00-18:00\nFri 22:00-06:00");
+        assert_eq!(office.text(), "Mon-Fri 08:00-18:00\nFri 22:00-06:00");
         let cases = [(7 * 60, 7 * 60), (8 * 60, 18 * 60), (17 * 60 + 59, 18 * 60), (18 * 60, 18 * 60)];
         let overnight = [(23 * 60, 30 * 60), (29 * 60 + 59, 30 * 60), (5 * 60, 5 * 60)];
         for (at, from) in cases.into_iter().chain(overnight) {
@@ -169,6 +187,6 @@ mod tests {
         let refused = Blackouts::parse("daily 00:00-24:00").unwrap_err();
         assert!(refused.sentence().contains("no time"), "{refused}");
         assert!(Blackouts::parse("").unwrap().is_empty());
-        assert!(Blackouts::parse("Sat-Mon 00:00-24:00").is_ok());
+        assert_eq!(Blackouts::parse("Sat-Mon 00:00-24:00").unwrap().text(), "Mon,Sat,Sun 00:00-24:00");
     }
 }

@@ -56,6 +56,22 @@ impl Purpose {
         }
     }
 
+    /// Its name, for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Purpose::Database => "Database",
+            Purpose::Blobs => "Attached files",
+            Purpose::BlobNames => "Names of files",
+            Purpose::Tokens => "Digests of tokens",
+            Purpose::Chain => "Audit trail",
+            Purpose::BackupPassword => "Password of backups",
+            Purpose::BackupSigning => "Signatures of backups",
+            Purpose::BackupMaster => "Content of backups",
+            Purpose::Vault => "Vault",
+            Purpose::Slots => "Ways to open",
+        }
+    }
+
     /// What it does, for people.
     pub fn meaning(self) -> &'static str {
         match self {

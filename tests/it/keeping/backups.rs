@@ -17,11 +17,11 @@ async fn b03_an_owner_adds_a_folder_and_makes_a_backup_that_is_read_back() {
     let folder = folder.to_str().unwrap();
     let fields = folder_target("Second disk", folder, "30 2 * * *", "Europe/Berlin");
     let page = app.submit_and_follow(&owner, "/instance/backups/targets", &fields).await;
-    for part in ["The target is added.", "No backup yet", "At 02:30", "on the disk of the data"] {
+    for part in ["The target is added.", "No backup yet", "Every day at 02:30", "on the disk of the data"] {
         assert!(page.contains(part), "{part}: {page}");
     }
     // The clock stands at 2026-01-02 03:04:05 UTC.
-    for night in ["Sat 2026-01-03 02:30 CET", "Wed 2026-01-07 02:30 CET"] {
+    for night in ["Sat 3 Jan 2026, 02:30 CET", "Wed 7 Jan 2026, 02:30 CET"] {
         assert!(page.contains(night), "{night}: {page}");
     }
     let page = app.submit_and_follow(&owner, "/instance/backups", &[]).await;
