@@ -379,6 +379,7 @@ mod tests {
             blobs_missing: 0,
             finished_at: words(),
             log: None,
+            audit: None,
             previous: words(),
             next_key: None,
         }

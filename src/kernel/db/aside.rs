@@ -14,7 +14,6 @@ use rusqlite::backup::{Backup, StepResult};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 /// How the name of the folder begins in which a copy waits to take the place of the database.
 const STAGED: &str = "back-to-";
@@ -62,21 +61,6 @@ pub fn copies(data: &Path) -> Vec<(i64, u64)> {
         .collect();
     copies.sort_unstable();
     copies
-}
-
-/// Deletes the copies that were taken before a moment, in milliseconds since 1970; answers how many there were.
-pub fn forget_before(data: &Path, moment: i64) -> Result<usize> {
-    let folder = layout::before_upgrade(data);
-    let mut gone = 0;
-    for path in copies(data).into_iter().map(|(schema, _)| copy_of(&folder, schema)) {
-        let taken = fs::metadata(&path).and_then(|found| found.modified()).ok();
-        let taken = taken.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_millis());
-        if taken.is_some_and(|taken| u128::try_from(moment).is_ok_and(|moment| taken < moment)) {
-            fs::remove_file(&path).map_err(|cause| trouble("remove", &path, cause))?;
-            gone += 1;
-        }
-    }
-    Ok(gone)
 }
 
 /// Puts the copy in the place of the database, which is kept beside it as every state that another took the place
@@ -203,24 +187,5 @@ mod tests {
             assert_eq!((text(&database).unwrap(), text(&log).unwrap()), ("newer".into(), "newer log".into()));
             assert!(layout::keyring(data).exists());
         }
-    }
-
-    #[test]
-    fn t_dp_2_a_copy_from_before_an_upgrade_is_deleted_when_its_time_is_over() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = layout::before_upgrade(place.path());
-        fs::create_dir_all(&folder).unwrap();
-        for (schema, day) in [(4, 10), (5, 40)] {
-            fs::write(copy_of(&folder, schema), "copy").unwrap();
-            let at = UNIX_EPOCH + std::time::Duration::from_secs(day * 86_400);
-            fs::File::options()
-                .write(true)
-                .open(copy_of(&folder, schema))
-                .and_then(|file| file.set_modified(at))
-                .unwrap();
-        }
-        assert_eq!(forget_before(place.path(), 0).unwrap(), 0);
-        assert_eq!(forget_before(place.path(), 30 * 86_400_000).unwrap(), 1);
-        assert_eq!(copies(place.path()), [(5, 4)]);
     }
 }
