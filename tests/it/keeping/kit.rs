@@ -279,26 +279,20 @@ fn f17_kill_9_while_the_kit_or_the_key_service_changes_leaves_one_known_state() 
         kits.extend(kit_in(&machine, &name));
         let opening: Vec<&RecoverySecret> = kits.iter().filter(|kit| opens_with(&machine, kit)).collect();
         assert_eq!(opening.len(), 1, "one kit opens the instance, round {round}");
-        let current = opening[0].clone();
         assert_eq!(digest(&machine, "data"), expected, "round {round}");
         if keyring(&machine).slots().any(|kind| kind.word() == "kms") {
             let opened: Value = json_of(kms_command(&machine, &fake.url).args(["--json", "key", "status"]));
             assert!(opened["instance"].is_string());
         }
-        // At the target one of them opens the repository, whatever was cut; the last few are enough to look at.
-        if round % 5 == 4 {
-            let recent = kits.iter().rev().take(6);
-            let opens = recent.filter(|kit| {
+        // At the target one of them opens the repository, however far behind it is after so many cuts.
+        if round % 20 == 4 {
+            let opens = kits.iter().rev().any(|kit| {
                 std::fs::write(machine.path("try.txt"), kit.print().expose()).unwrap();
                 let (keep, file) = (machine.text("keep"), machine.text("try.txt"));
                 machine.run(&["verify", "--from", &keep, "--kit-file", &file]).code == 0
             });
-            assert!(opens.count() >= 1, "round {round}");
+            assert!(opens, "round {round}");
         }
-        kits = vec![current];
-        let older: Vec<_> = (0..=round).map(|at| format!("kit-{at}.txt")).collect();
-        kits.extend(older.iter().rev().take(5).filter_map(|name| kit_in(&machine, name)));
-        kits.dedup();
     }
     // Whatever was cut, the next one finishes all of it.
     let last = machine.text("last.txt");
