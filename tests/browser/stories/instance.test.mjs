@@ -17,7 +17,7 @@ test("keys change hands, what was deleted comes back, and what needs somebody sa
 
   await t.test("all keys are exchanged while the page is open, and it tells when each is done", async () => {
     await visit(page, "/instance/keys");
-    await main.getByRole("button", { name: "Exchange" }).click();
+    await main.getByRole("button", { name: "Exchange", exact: true }).click();
     await main.getByRole("row", { name: /Done Master key/ }).waitFor({ timeout: 60_000 });
     await main.getByRole("row", { name: /Done Database/ }).waitFor({ timeout: 60_000 });
     await visit(page, "/p/SHOP/runs/1");

@@ -186,7 +186,7 @@ async fn a_project_comes_back_over_https_after_a_preview_and_a_fresh_proof() {
     let site = Site { server: machine.serve(), ..site };
 
     let page = site.page("/instance/backups/restore").await;
-    assert!(page.contains("Something of it") && page.contains("Backup 1 of"), "{page}");
+    assert!(page.contains("A part of it") && page.contains("Backup 1 of"), "{page}");
     let (status, page) =
         site.submit("/instance/backups/restore", &[("what", "SHOP-X"), ("backup", "1")]).await;
     assert!(status == 422 && page.contains("names no project, no case and no run"), "{status}: {page}");
@@ -217,7 +217,7 @@ async fn a_project_comes_back_over_https_after_a_preview_and_a_fresh_proof() {
     let site = Site { server: machine.serve(), person: auditor, ..site };
     assert_eq!(site.json(Method::POST, "/api/v1/restores", json!({"what": "SHOP"})).await.0, 403);
     let page = site.page("/instance/backups/restore").await;
-    assert!(!page.contains("Something of it"), "{page}");
+    assert!(!page.contains("A part of it"), "{page}");
     site.server.stop();
 }
 
