@@ -121,3 +121,29 @@ async fn all_results(client: &Client, server: &Server, token: &str) -> HashMap<S
         }
     }
 }
+
+#[test]
+fn f10_a_database_that_lost_what_it_held_when_it_was_stopped_is_refused_and_left_as_it_is() {
+    let machine = Machine::claimed();
+    let at_stop = |key: &str| {
+        let server = machine.serve();
+        machine.json(&["project", "create", key]);
+        server.stop();
+        std::fs::read(machine.path("data/testkeep.db")).unwrap()
+    };
+    let (older, newer) = (at_stop("SHOP"), at_stop("LATER"));
+    let database = machine.path("data/testkeep.db");
+    std::fs::write(&database, &older).unwrap();
+    let refused = machine.run(&["project", "list"]);
+    assert!(refused.code == 73 && refused.err.contains("Changes of this instance are gone"), "{refused:?}");
+    let served = machine.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(served.code == 73 && served.err.contains("Changes of this instance are gone"), "{served:?}");
+    assert!(std::fs::read(&database).unwrap() == older, "no page was moved");
+
+    std::fs::write(&database, &newer).unwrap();
+    assert_eq!(machine.json(&["project", "list"]).as_array().unwrap().len(), 2);
+    // And who wants to go on without the changes says so.
+    std::fs::write(&database, &older).unwrap();
+    std::fs::remove_file(machine.path("data/stopped")).unwrap();
+    assert_eq!(machine.json(&["project", "list"]).as_array().unwrap().len(), 1);
+}

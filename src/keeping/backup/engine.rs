@@ -11,6 +11,7 @@ use super::reader::Ledger;
 use super::receipt::{Chain, Identity, Place, Reach, Receipt};
 use super::source::{Parts, Source};
 use super::target::Target;
+use super::turn::{Turn, take_turn};
 use super::{Say, caught, now, own, reported, sealed, verify};
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
@@ -23,7 +24,6 @@ use rustic_core::{
     RepairIndexOptions, Repository, RepositoryBackends, RepositoryOptions, SnapshotOptions,
 };
 use serde::{Deserialize, Serialize};
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -72,9 +72,6 @@ pub(super) struct Mark {
     pub instance: String,
     pub public_key: String,
 }
-
-/// Held while a job writes.
-pub struct Turn(#[expect(dead_code, reason = "dropping it gives the lock back")] File);
 
 impl Engine {
     /// Names the parts; touches nothing yet. `receipts` is the folder of the copies at home.
@@ -327,26 +324,6 @@ impl Engine {
         take_turn(&self.receipts)?.ok_or_else(|| {
             Error::busy("Another backup job is at work on this target.").hint("Wait until it has finished.")
         })
-    }
-}
-
-/// Whether a job works on the repository with these receipts, in whatever process.
-pub fn is_at_work(receipts: &Path) -> Result<bool> {
-    take_turn(receipts).map(|turn| turn.is_none())
-}
-
-/// The turn of the repository with these receipts; none while a job works on it, in whatever process.
-pub fn take_turn(receipts: &Path) -> Result<Option<Turn>> {
-    let unusable = || {
-        Error::busy(format!("The folder {} could not be written.", receipts.display()))
-            .hint("Look at its permissions and at the free space.")
-    };
-    durable::create_folder(receipts)?;
-    let file = File::create(receipts.join("lock")).say(unusable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Turn(file))),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(cause)) => Err(unusable().because(cause)),
     }
 }
 

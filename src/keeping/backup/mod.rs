@@ -11,6 +11,7 @@ pub mod child;
 pub mod engine;
 pub mod fetch;
 pub mod files;
+pub mod home;
 pub mod keep;
 pub mod locks;
 pub mod manifest;
@@ -22,6 +23,7 @@ pub mod scratch;
 pub mod source;
 pub mod storage;
 pub mod target;
+pub mod turn;
 pub mod verify;
 
 pub use engine::{Engine, Listed};

@@ -4,6 +4,7 @@
 //! drop one. A receipt names snapshot, tree, manifest and totals; the next one names its hash.
 
 use super::Say;
+use super::home::{stored_at_home, unreadable};
 use super::manifest::{Anchor, sha256};
 use super::storage::Storage;
 use crate::kernel::access::Position;
@@ -15,8 +16,6 @@ use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use tracing::warn;
 
@@ -210,56 +209,11 @@ impl Chain {
     }
 }
 
-/// The newest end of the audit trail that our own copies of receipts name, of all targets, if it was signed after a
-/// moment in milliseconds since 1970. A chain that does not verify names none: its target tells why.
-pub fn newest_end(receipts: &Path, key: &VerifyingKey, after: i64) -> Result<Option<Anchor>> {
-    let homes = match fs::read_dir(receipts) {
-        Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(None),
-        listed => listed.say(|| unreadable(receipts))?,
-    };
-    let homes = homes.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
-    let mut newest: Option<(i64, Anchor)> = None;
-    for home in homes.chain([receipts.to_owned()]) {
-        let stored = stored_at_home(&home).say(|| unreadable(&home))?;
-        let found = match verify(&stored, key) {
-            Ok((found, _)) => found,
-            Err(reason) => {
-                warn!(?reason, home = %home.display(), "these receipts cannot vouch for the audit trail");
-                continue;
-            }
-        };
-        for receipt in found {
-            let at = receipt.finished_at.parse().map(jiff::Timestamp::as_millisecond).unwrap_or_default();
-            if let Some(end) = receipt.audit.filter(|_| at > after) {
-                newest = newest.filter(|(known, _)| *known >= at).or(Some((at, end)));
-            }
-        }
-    }
-    Ok(newest.map(|(_, end)| end))
-}
-
-/// Copies the receipts that lay in one folder for all targets, if they are those of this one.
-pub fn adopt(old: &Path, home: &Path, target: &dyn Storage) -> Result<()> {
-    let first = name_of(1);
-    if home.join(&first).exists() || !old.join(&first).exists() {
-        return Ok(());
-    }
-    let known = stored_at_home(old).say(|| unreadable(old))?;
-    let theirs = format!("receipts/{first}");
-    let is_theirs = target.stat(&theirs)?.is_some() && known.get(&1) == Some(&target.get(&theirs)?);
-    if is_theirs {
-        durable::create_folder(home)?;
-        // The first comes last: with it the copy is whole.
-        known
-            .iter()
-            .rev()
-            .try_for_each(|(number, bytes)| durable::replace(&home.join(name_of(*number)), bytes))?;
-    }
-    Ok(())
-}
-
 /// The receipts, each signed by the key that the ones before it lead to, and the key that is next.
-fn verify(stored: &BTreeMap<u64, Bytes>, first: &VerifyingKey) -> Result<(Vec<Receipt>, VerifyingKey)> {
+pub(super) fn verify(
+    stored: &BTreeMap<u64, Bytes>,
+    first: &VerifyingKey,
+) -> Result<(Vec<Receipt>, VerifyingKey)> {
     let wrong = |what: String| {
         Error::invalid(what)
             .hint("The receipts were changed or some are lost. Delete nothing, and find out why.")
@@ -292,41 +246,22 @@ fn verify(stored: &BTreeMap<u64, Bytes>, first: &VerifyingKey) -> Result<(Vec<Re
     Ok((receipts, key))
 }
 
-fn name_of(number: u64) -> String {
+pub(super) fn name_of(number: u64) -> String {
     format!("{number:08}.json")
 }
 
 /// The number in a receipt's name. Anything else that lies there is no receipt.
-fn number_of(name: &str) -> Option<u64> {
+pub(super) fn number_of(name: &str) -> Option<u64> {
     let name = name.rsplit('/').next()?;
     let number = name.strip_suffix(".json")?.parse().ok()?;
     (name == name_of(number)).then_some(number)
-}
-
-fn stored_at_home(home: &Path) -> io::Result<BTreeMap<u64, Bytes>> {
-    let mut stored = BTreeMap::new();
-    let found = match fs::read_dir(home) {
-        Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(stored),
-        found => found?,
-    };
-    for entry in found {
-        let entry = entry?;
-        if let Some(number) = entry.file_name().to_str().and_then(number_of) {
-            stored.insert(number, fs::read(entry.path())?.into());
-        }
-    }
-    Ok(stored)
-}
-
-fn unreadable(home: &Path) -> Error {
-    Error::busy(format!("The receipts in {} could not be read.", home.display()))
-        .hint("Look at the permissions of this folder and at the health of the disk.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::storage::Folder;
     use super::*;
+    use std::fs;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

@@ -6,7 +6,7 @@
 use super::schedule::MAKER;
 use super::{Cause, work};
 use crate::keeping::backup::{
-    Bench, Engine, Identity, Ledger, Leftover, Papers, Proof, Receipt, Target, receipt,
+    Bench, Engine, Identity, Ledger, Leftover, Papers, Proof, Receipt, Target, home,
 };
 use crate::keeping::targets::{self, Goal};
 use crate::kernel::access::{BackupRun, Gate};
@@ -356,7 +356,7 @@ pub(super) fn engine(instance: &Instance, goal: &Goal) -> Result<Engine> {
 
 fn engine_of(instance: &Instance, goal: &Goal, target: Target) -> Result<Engine> {
     let home = goal.receipts(&instance.data);
-    receipt::adopt(&layout::receipts(&instance.data), &home, target.storage())?;
+    home::adopt(&layout::receipts(&instance.data), &home, target.storage())?;
     let keyring = instance.keyring()?;
     let successors = keyring.backup_signing_successors();
     let successors = successors.iter().map(|seed| SigningKey::from_bytes(seed.expose())).collect();

@@ -2,7 +2,7 @@
 
 use super::desk::{Desk, Turn, engine};
 use super::work::blocking;
-use crate::keeping::backup::engine::{self, take_turn};
+use crate::keeping::backup::turn::{self, take_turn};
 use crate::keeping::targets::{self, Goal, Target};
 use crate::kernel::access::{BackupView, Gate};
 use crate::kernel::blobs::{BlobName, Verdict};
@@ -24,7 +24,7 @@ pub struct BroughtBack {
 /// Keeps every job on backups out as long as it lives.
 pub struct Pause {
     _own: Turn,
-    _others: Vec<engine::Turn>,
+    _others: Vec<turn::Turn>,
 }
 
 impl Desk {

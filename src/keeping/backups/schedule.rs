@@ -5,7 +5,7 @@ use super::watch::Changes;
 use super::work::{self, blocking};
 use super::{Cause, probe};
 use crate::keeping::alarms::{self, Alarm};
-use crate::keeping::backup::engine::is_at_work;
+use crate::keeping::backup::turn::is_at_work;
 use crate::keeping::targets::{self, Goal, Target};
 use crate::kernel::access::{BackupRun, Gate, Job, Permission, Tx};
 use crate::kernel::audit::Quiet;

@@ -1,7 +1,7 @@
 //! The work of the desk that blocks: it runs on threads of its own.
 
 use super::desk::{Made, Order};
-use crate::keeping::backup::engine::is_at_work;
+use crate::keeping::backup::turn::is_at_work;
 use crate::keeping::backup::{Engine, Ledger, Parts};
 use crate::keeping::targets::Goal;
 use crate::kernel::access::Pin;

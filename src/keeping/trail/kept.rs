@@ -4,8 +4,8 @@
 //! the place of the instance since, its trail is another one from there on, and only receipts from after it count.
 
 use super::sql;
+use crate::keeping::backup::home;
 use crate::keeping::backup::manifest::Anchor;
-use crate::keeping::backup::receipt;
 use crate::kernel::access::{InstanceKeep, Tx, Write};
 use crate::kernel::audit::{Audited, Event, Head, Quiet};
 use crate::kernel::error::Result;
@@ -34,7 +34,7 @@ impl Kept {
     /// The end that the newest of them names, if it is of this trail. Reads files: for long reads.
     pub fn end(&self, tx: impl Tx) -> Result<Option<Head>> {
         let since = sql::exchanged_at(tx)?.max(last_exchange(&self.data)?);
-        let end = receipt::newest_end(&layout::receipts(&self.data), &self.key, since)?;
+        let end = home::newest_end(&layout::receipts(&self.data), &self.key, since)?;
         end.as_ref().map(Anchor::head).transpose()
     }
 }
