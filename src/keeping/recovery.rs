@@ -5,6 +5,7 @@
 
 use super::backup::manifest::Manifest;
 use super::backup::restore::{self, Found};
+use super::backup::staging::Staging;
 use super::backup::storage::{Reach, Storage};
 use super::backup::{Proof, Receipt, locks, verify};
 use super::backups;
@@ -31,9 +32,6 @@ pub const RESTORED: Event = Event::new("instance.restored", "The instance came b
 
 /// Events of this slice.
 pub const EVENTS: &[Event] = &[RESTORED];
-
-/// Prefix of the folder beside the destination in which the instance is put together.
-const STAGING: &str = ".testkeep-restore-";
 
 /// What to bring back, and where.
 pub struct Order {
@@ -145,9 +143,7 @@ pub async fn restore(program: &Path, order: &Order, paper: &Paper) -> Result<Res
 
     let parent = into.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     durable::create_folder(parent)?;
-    // Beside the destination, because a rename is only atomic within one file system.
-    let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(parent);
-    let staging = staging.map_err(|cause| trouble("write in", parent, cause))?;
+    let staging = Staging::beside(parent)?;
     let data = staging.path().join("data");
     let manifest = restore::restore(program, &found.job, receipt, &data)?;
 

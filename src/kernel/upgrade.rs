@@ -1,7 +1,7 @@
 //! Upgrade: what a newer program needs to know of the database before it lets go of the older one, and what lies
 //! about when it has.
 
-pub use super::db::aside::{copies, put_back};
+pub use super::db::aside::{copies, order_back, put_back};
 pub use super::db::migrate::{NEWEST as SCHEMA, is_newer};
 
 use super::durable::trouble;

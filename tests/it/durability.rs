@@ -1,12 +1,15 @@
-//! The real program under `kill -9`: what was acknowledged over HTTPS is there, once, and the trail is whole.
+//! The real program killed, frozen and told to stop: what was acknowledged over HTTPS is there, once, and the trail is
+//! whole.
 
 use crate::support::program::{Machine, Server};
 use reqwest::Client;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 10;
 const WRITERS: usize = 6;
@@ -30,50 +33,132 @@ struct Told {
     requests: AtomicUsize,
 }
 
-#[actix_web::test]
-async fn f01_kill_9_loses_and_doubles_nothing_that_was_acknowledged() {
-    let machine = Machine::claimed();
-    machine.json(&["project", "create", "SHOP"]);
-    let token = machine.token("SHOP");
-    let told = Arc::new(Told::default());
-    let mut server = machine.serve();
-    let client = machine.client("data");
-    let run = client.post(server.at("/api/v1/projects/SHOP/runs")).bearer_auth(&token);
-    assert_eq!(run.json(&json!({"title": "Durable"})).send().await.unwrap().status(), 201);
+/// A machine with a run that pipelines send results to, and what they were told.
+struct Site {
+    machine: Machine,
+    token: String,
+    told: Arc<Told>,
+}
 
-    let mut anchor = None;
-    for round in 0..ROUNDS {
-        let enough = (round + 1) * REQUESTS_PER_ROUND;
-        let writers = (0..WRITERS).map(|writer| {
-            let (client, address) = (machine.client("data"), server.at(RESULTS));
-            tokio::spawn(write(client, address, token.clone(), Arc::clone(&told), (round, writer)))
-        });
-        let writers: Vec<_> = writers.collect();
-        while told.requests.load(Relaxed) < enough {
+impl Site {
+    async fn new() -> Site {
+        let machine = Machine::claimed();
+        machine.json(&["project", "create", "SHOP"]);
+        let token = machine.token("SHOP");
+        let server = machine.serve();
+        let run = machine.client("data").post(server.at("/api/v1/projects/SHOP/runs")).bearer_auth(&token);
+        assert_eq!(run.json(&json!({"title": "Durable"})).send().await.unwrap().status(), 201);
+        server.stop();
+        Site { machine, token, told: Arc::default() }
+    }
+
+    /// Pipelines that send until the server is gone.
+    fn writers(&self, server: &Server, round: usize) -> Vec<tokio::task::JoinHandle<()>> {
+        let writer = |writer| {
+            let (client, address) = (self.machine.client("data"), server.at(RESULTS));
+            tokio::spawn(write(client, address, self.token.clone(), Arc::clone(&self.told), (round, writer)))
+        };
+        (0..WRITERS).map(writer).collect()
+    }
+
+    async fn until_answered(&self, requests: usize) {
+        while self.told.requests.load(Relaxed) < requests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        server.kill();
-        for writer in writers {
-            writer.await.unwrap();
-        }
-        server = machine.serve();
-        anchor = Some(trail(&machine, anchor.as_deref()));
     }
-    let found = all_results(&machine.client("data"), &server, &token).await;
+
+    /// What was acknowledged is there, once, and nothing that nobody sent. Answers how many there are of each.
+    async fn nothing_is_lost(&self) -> (usize, usize) {
+        let server = self.machine.serve();
+        let found = all_results(&self.machine.client("data"), &server, &self.token).await;
+        server.stop();
+        let (sent, acknowledged) = (self.told.sent.lock().unwrap(), self.told.acknowledged.lock().unwrap());
+        let lost: Vec<_> = acknowledged.iter().filter(|key| !found.contains_key(*key)).collect();
+        assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), acknowledged.len());
+        let doubled: Vec<_> = found.iter().filter(|(_, count)| **count != 1).collect();
+        assert!(doubled.is_empty(), "doubled: {doubled:?}");
+        let ghosts: Vec<_> = found.keys().filter(|key| !sent.contains(*key)).collect();
+        assert!(ghosts.is_empty(), "nobody sent {ghosts:?}");
+        assert_eq!(found.len() % BATCH, 0, "a request was stored in part");
+        println!("{} acknowledged, {} found, {} sent", acknowledged.len(), found.len(), sent.len());
+        let report = self.machine.json(&["doctor"]);
+        assert_eq!(report["good"], json!(true), "{report}");
+        (acknowledged.len(), found.len())
+    }
+}
+
+async fn ended(writers: Vec<tokio::task::JoinHandle<()>>) {
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn f01_kill_9_loses_and_doubles_nothing_that_was_acknowledged() {
+    let site = Site::new().await;
+    let mut anchor = None;
+    for round in 0..ROUNDS {
+        let server = site.machine.serve();
+        let writers = site.writers(&server, round);
+        site.until_answered((round + 1) * REQUESTS_PER_ROUND).await;
+        server.kill();
+        ended(writers).await;
+        anchor = Some(trail(&site.machine, anchor.as_deref()));
+    }
+    site.nothing_is_lost().await;
+}
+
+#[actix_web::test]
+async fn f02_a_server_that_was_frozen_goes_on_and_loses_and_doubles_nothing() {
+    let site = Site::new().await;
+    let server = site.machine.serve();
+    let (writers, ready) = (site.writers(&server, 0), server.at("/readyz"));
+    for round in 1..=3 {
+        site.until_answered(round * REQUESTS_PER_ROUND).await;
+        server.signal(Signal::STOP);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let frozen = site.told.requests.load(Relaxed);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(site.told.requests.load(Relaxed), frozen, "it was not frozen");
+        // It is not gone: nobody takes its folder over meanwhile.
+        let second = site.machine.run(&["serve", "--listen", "127.0.0.1:0"]);
+        assert!(second.code == 73 && second.err.contains("is in use by process"), "{second:?}");
+        server.signal(Signal::CONT);
+        let thawed = Instant::now();
+        let answer = site.machine.client("data").get(&ready).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert!(thawed.elapsed() < Duration::from_secs(1), "ready after {:?}", thawed.elapsed());
+    }
+    site.until_answered(4 * REQUESTS_PER_ROUND).await;
     server.stop();
+    ended(writers).await;
+    let (acknowledged, found) = site.nothing_is_lost().await;
+    assert_eq!(acknowledged, found, "what was stored was answered");
+    trail(&site.machine, None);
+}
 
-    let (sent, acknowledged) = (told.sent.lock().unwrap(), told.acknowledged.lock().unwrap());
-    let lost: Vec<_> = acknowledged.iter().filter(|key| !found.contains_key(*key)).collect();
-    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), acknowledged.len());
-    let doubled: Vec<_> = found.iter().filter(|(_, count)| **count != 1).collect();
-    assert!(doubled.is_empty(), "doubled: {doubled:?}");
-    let ghosts: Vec<_> = found.keys().filter(|key| !sent.contains(*key)).collect();
-    assert!(ghosts.is_empty(), "nobody sent {ghosts:?}");
-    assert_eq!(found.len() % BATCH, 0, "a request was stored in part");
-    println!("{} acknowledged, {} found, {} sent", acknowledged.len(), found.len(), sent.len());
-
-    let report = machine.json(&["doctor"]);
-    assert_eq!(report["good"], json!(true), "{report}");
+#[actix_web::test]
+async fn f38_in_a_storm_of_restarts_what_is_stored_was_answered_and_what_was_answered_is_stored() {
+    let site = Site::new().await;
+    for round in 0..ROUNDS {
+        let server = site.machine.serve();
+        let writers = site.writers(&server, round);
+        site.until_answered((round + 1) * REQUESTS_PER_ROUND / 3).await;
+        server.stop();
+        ended(writers).await;
+        // And some that have hardly begun.
+        for after_ms in [1, 10, 40] {
+            let mut command = site.machine.command("data");
+            command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"]).stdout(Stdio::null());
+            let mut child = command.spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(after_ms * (round as u64 + 1)));
+            kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+            child.wait().unwrap();
+        }
+    }
+    let (acknowledged, found) = site.nothing_is_lost().await;
+    assert_eq!(acknowledged, found, "what was stored was answered");
+    trail(&site.machine, None);
 }
 
 /// Sends request after request until the connection breaks; none is sent twice.
@@ -90,7 +175,8 @@ async fn write(client: Client, address: String, token: String, told: Arc<Told>, 
                 told.acknowledged.lock().unwrap().extend(keys);
                 told.requests.fetch_add(1, Relaxed);
             }
-            Ok(answer) => panic!("refused: {}", answer.status()),
+            // A server that stops may refuse, and says so.
+            Ok(answer) => return assert_eq!(answer.status(), 503),
             Err(_) => return,
         }
     }

@@ -15,6 +15,7 @@ use crate::kernel::hold;
 use crate::kernel::layout;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
+use crate::kernel::swap;
 use crate::kernel::upgrade;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
@@ -217,44 +218,57 @@ async fn begins_anew(process: u32, place: &Place, options: &Options) -> Result<b
 }
 
 /// Puts program and data back as they were.
+///
+/// The way back of the data is ordered before the program is exchanged: cut off in between, the new program finds
+/// data that it changes again; afterwards, the start of the old one carries the order out.
 pub(super) async fn undo(place: &Place, schema: i64, server: Option<u32>, options: &Options) -> Result<()> {
+    let ordered = order_data_back(schema, options);
     place.put_back()?;
-    let has_copy = upgrade::copies(&options.data).iter().any(|(copy, _)| *copy == schema);
-    let is_newer = has_copy
-        && match unlock::house(options) {
-            // Opened and let go: the schema is one that this program knows.
-            Ok(_) => false,
-            Err(reason) if upgrade::is_newer(&reason) => true,
-            // Whether its schema changed cannot be seen, and what was stored since is not left behind on a guess.
-            Err(reason) => {
-                return Err(Error::of_kind(
-                    reason.kind(),
-                    format!("The program is as before, but its data do not open: {}", reason.sentence()),
-                )
-                .hint(reason.hint_text().unwrap_or("See docs/admin/upgrade.md.").to_owned())
-                .because(reason));
-            }
-        };
-    if !is_newer {
+    let is_ordered = match ordered {
+        Ok(true) => true,
+        // The new program may have changed the schema until now, and no later.
+        _ => order_data_back(schema, options)?,
+    };
+    if !is_ordered {
         if let (Some(_), Some(holder)) = (server, hold::holder(&options.data)) {
             signal(holder, Signal::HUP)?;
         }
         return Ok(());
     }
-    if let Some(holder) = hold::holder(&options.data) {
+    if let Some(holder) = hold::holder(&options.data).filter(|_| swap::is_ordered(&options.data)) {
         signal(holder, Signal::TERM)?;
     }
     let began = Instant::now();
-    let held = loop {
+    // A service manager may start the old program first, and that start does it.
+    while swap::is_ordered(&options.data) {
         match hold::hold(&options.data) {
-            Ok(held) => break held,
+            Ok(_held) => return swap::resume_at_start(&options.data).map(drop),
             Err(reason) if began.elapsed() > limits::UPGRADE_ABSENCE_MAX => return Err(reason),
             Err(_) => sleep(limits::UPGRADE_LOOK_EVERY).await,
         }
-    };
-    let back = upgrade::put_back(&options.data, schema);
-    drop(held);
-    back
+    }
+    Ok(())
+}
+
+/// Orders that the copy from before takes the place of the database, if its schema is newer than this program.
+fn order_data_back(schema: i64, options: &Options) -> Result<bool> {
+    if !upgrade::copies(&options.data).iter().any(|(copy, _)| *copy == schema) {
+        return Ok(false);
+    }
+    match unlock::house(options) {
+        // Opened and let go: the schema is one that this program knows.
+        Ok(_) => Ok(false),
+        Err(reason) if upgrade::is_newer(&reason) => {
+            upgrade::order_back(&options.data, schema).map(|()| true)
+        }
+        // Whether its schema changed cannot be seen, and what was stored since is not left behind on a guess.
+        Err(reason) => Err(Error::of_kind(
+            reason.kind(),
+            format!("The program is as before, but its data do not open: {}", reason.sentence()),
+        )
+        .hint(reason.hint_text().unwrap_or("See docs/admin/upgrade.md.").to_owned())
+        .because(reason)),
+    }
 }
 
 fn signal(process: u32, signal: Signal) -> Result<()> {

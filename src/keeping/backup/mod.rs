@@ -21,6 +21,7 @@ pub mod receipt;
 pub mod restore;
 pub mod scratch;
 pub mod source;
+pub mod staging;
 pub mod storage;
 pub mod target;
 pub mod turn;

@@ -10,7 +10,7 @@ use super::manifest::{Entry, Manifest, sha256, sha256_file};
 use super::receipt::{Chain, Receipt};
 use super::storage::{Place, Reach, sync_dir};
 use super::target::Target;
-use super::{Say, reported, sealed};
+use super::{Say, reported, sealed, staging};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::layout;
 use crate::kernel::limits;
@@ -24,9 +24,6 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-
-/// Prefix of the staging folders, which lie beside the destination.
-const STAGING: &str = ".testkeep-restore-";
 
 /// A repository and the key that opens it.
 #[derive(Clone)]
@@ -137,7 +134,7 @@ pub fn restore_with(
     let parent = parent.unwrap_or(Path::new("."));
     // Beside the destination, because a rename is only atomic within one file system. Removed when
     // dropped, so a failed restore leaves nothing.
-    let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(parent).say(unusable)?;
+    let staging = tempfile::Builder::new().prefix(staging::PREFIX).tempdir_in(parent).say(unusable)?;
     child::run(program, job, receipt, staging.path(), brake)?;
     let manifest = checked_manifest(staging.path(), receipt)?;
     brake.go_on()?;

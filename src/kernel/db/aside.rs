@@ -69,11 +69,19 @@ pub fn copies(data: &Path) -> Vec<(i64, u64)> {
 ///
 /// Errors: `NotFound` without a copy of this schema; `Conflict` where another exchange was ordered.
 pub fn put_back(data: &Path, schema: i64) -> Result<()> {
+    order_back(data, schema)?;
+    swap::resume_at_start(data).map(drop)
+}
+
+/// Orders that the copy takes the place of the database, which whoever starts next carries out.
+///
+/// Errors: those of [`put_back`].
+pub fn order_back(data: &Path, schema: i64) -> Result<()> {
     let folder = layout::before_upgrade(data);
     let (copy, staging) = (copy_of(&folder, schema), folder.join(format!("{STAGED}{schema}")));
     let staged = staging.join(layout::DATABASE_FILE);
     if swap::is_ordered(data) && staged.exists() {
-        return swap::resume_at_start(data).map(drop);
+        return Ok(());
     }
     if copy.exists() {
         durable::create_folder(&staging)?;
@@ -84,8 +92,7 @@ pub fn put_back(data: &Path, schema: i64) -> Result<()> {
         return Err(Error::not_found(format!("There is no copy of this database with schema {schema}."))
             .hint("Restore a backup that was made before the upgrade."));
     }
-    swap::prepare(data, &staging, swap::Reason::Upgrade, Clock::System.now())?;
-    swap::resume_at_start(data).map(drop)
+    swap::prepare(data, &staging, swap::Reason::Upgrade, Clock::System.now())
 }
 
 fn copy_of(folder: &Path, schema: i64) -> PathBuf {

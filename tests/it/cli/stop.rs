@@ -10,9 +10,8 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// f38
 #[actix_web::test]
-async fn a_request_that_has_begun_is_answered_after_sigterm_and_kept() {
+async fn f38_a_request_that_has_begun_is_answered_after_sigterm_and_kept() {
     let machine = Machine::claimed();
     machine.json(&["project", "create", "SHOP"]);
     let (token, server) = (machine.token("SHOP"), machine.serve());

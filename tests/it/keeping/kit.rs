@@ -1,6 +1,5 @@
-//! Exchange of the recovery kit, shares in the place of the kit, and the vault: at the machine, in a browser, cut off.
+//! Exchange of the recovery kit, shares in the place of the kit, and the vault: at the machine and in a browser.
 
-use super::kms::{Fake, kms_command, secret};
 use crate::support::browser::between;
 use crate::support::program::{Machine, Server, copy};
 use crate::support::site::Site;
@@ -17,24 +16,24 @@ fn keyring(machine: &Machine) -> Keyring {
     Keyring::open(&machine.path("data"), &Unlock::KeyFile(machine.path("data.key"))).unwrap()
 }
 
-fn kit_in(machine: &Machine, name: &str) -> Option<RecoverySecret> {
+pub fn kit_in(machine: &Machine, name: &str) -> Option<RecoverySecret> {
     RecoverySecret::parse(&std::fs::read_to_string(machine.path(name)).ok()?).ok()
 }
 
-fn opens_with(machine: &Machine, kit: &RecoverySecret) -> bool {
+pub fn opens_with(machine: &Machine, kit: &RecoverySecret) -> bool {
     Keyring::open(&machine.path("data"), &Unlock::Kit(kit.clone())).is_ok()
 }
 
-fn count(folder: &Path) -> usize {
+pub fn count(folder: &Path) -> usize {
     std::fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
-fn digest(machine: &Machine, data: &str) -> String {
+pub fn digest(machine: &Machine, data: &str) -> String {
     machine.json_on(data, &["digest"])["digest"].as_str().unwrap().to_owned()
 }
 
 /// A machine with a project, a target “Keep” at `keep`, and a backup there.
-fn with_a_backup() -> Machine {
+pub fn with_a_backup() -> Machine {
     let machine = Machine::claimed();
     machine.json(&["demo"]);
     machine.json(&["target", "add", "--name", "Keep", "--address", &machine.text("keep")]);
@@ -244,70 +243,6 @@ fn t_de_5_an_exchange_of_the_vault_seals_what_is_stored_anew_and_forgets_the_old
         "2",
     ]);
     machine.json_on("old", &["ca", "issue", "robot", "--out", &machine.text("old-robot.pem")]);
-}
-
-/// f17: killed at any moment, an exchange of the kit leaves one kit that opens, and a change of the key service
-/// leaves one secret.
-#[test]
-fn f17_kill_9_while_the_kit_or_the_key_service_changes_leaves_one_known_state() {
-    let (machine, fake) = (with_a_backup(), Fake::start());
-    secret(&machine, "token", "of-the-test");
-    let expected = digest(&machine, "data");
-    let mut kits = vec![kit_in(&machine, "kit.txt").unwrap()];
-    let (mut longest_ms, mut was_killed) = (0, 0);
-    for round in 0..super::keys::kills() {
-        let name = format!("kit-{round}.txt");
-        let mut command = match round % 4 {
-            3 => kms_command(&machine, &fake.url),
-            _ => machine.command("data"),
-        };
-        match round % 4 {
-            3 => command.args(["key", "set-kms"]),
-            _ => command.args(["key", "renew-kit", "--keep-keys", "--kit-to", &machine.text(&name)]),
-        };
-        let began = Instant::now();
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        if round == 0 {
-            assert!(child.wait().unwrap().success());
-            longest_ms = u64::try_from(began.elapsed().as_millis()).unwrap();
-        } else {
-            let part = (round * 7_919 + u64::from(std::process::id())) % 100;
-            std::thread::sleep(Duration::from_millis(longest_ms * part / 100));
-            child.kill().unwrap();
-            was_killed += u64::from(!child.wait().unwrap().success());
-        }
-        kits.extend(kit_in(&machine, &name));
-        let opening: Vec<&RecoverySecret> = kits.iter().filter(|kit| opens_with(&machine, kit)).collect();
-        assert_eq!(opening.len(), 1, "one kit opens the instance, round {round}");
-        assert_eq!(digest(&machine, "data"), expected, "round {round}");
-        if keyring(&machine).slots().any(|kind| kind.word() == "kms") {
-            let opened: Value = json_of(kms_command(&machine, &fake.url).args(["--json", "key", "status"]));
-            assert!(opened["instance"].is_string());
-        }
-        // At the target one of them opens the repository, however far behind it is after so many cuts.
-        if round % 20 == 4 {
-            let opens = kits.iter().rev().any(|kit| {
-                std::fs::write(machine.path("try.txt"), kit.print().expose()).unwrap();
-                let (keep, file) = (machine.text("keep"), machine.text("try.txt"));
-                machine.run(&["verify", "--from", &keep, "--kit-file", &file]).code == 0
-            });
-            assert!(opens, "round {round}");
-        }
-    }
-    // Whatever was cut, the next one finishes all of it.
-    let last = machine.text("last.txt");
-    let renewed = machine.json(&["key", "renew-kit", "--keep-keys", "--kit-to", &last]);
-    assert_eq!(renewed["targets"][0]["reached"], true, "{renewed}");
-    assert_eq!((count(&machine.path("keep/keys")), count(&machine.path("keep/keyrings"))), (1, 1));
-    machine.json(&["verify", "--from", &machine.text("keep"), "--kit-file", &last]);
-    assert_eq!(digest(&machine, "data"), expected);
-    println!("{was_killed} were killed within {longest_ms} ms each");
-}
-
-fn json_of(command: &mut Command) -> Value {
-    let answer = command.output().unwrap();
-    assert!(answer.status.success(), "{answer:?}");
-    serde_json::from_slice(&answer.stdout).unwrap()
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod certificates;
 mod drills;
 mod integrity;
 mod keys;
+mod killed;
 mod kit;
 mod kms;
 mod maintenance;
@@ -15,7 +16,6 @@ mod places;
 mod restores;
 mod retention;
 mod shipping;
-
 mod storages;
 mod targets;
 mod trail;

@@ -7,18 +7,13 @@ use crate::support::trusting_pem;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 use testkeep::kernel::access::{InstanceKeep, Role, Write};
 use testkeep::kernel::audit::Quiet;
 use testkeep::kernel::error::Result;
 use testkeep::kernel::instance::Instance;
 use testkeep::kernel::keyring::Unlock;
-use testkeep::kernel::swap::{self, Reason};
 use testkeep::kernel::time::Clock;
-
-/// Kills of a start that exchanges the instance, each a little later than the one before.
-const KILLS: u32 = 40;
 
 /// Rows in the order in which they may go.
 pub const GONE: [&str; 11] = [
@@ -334,33 +329,4 @@ async fn the_runbook_names_the_values_of_this_instance_and_no_secret() {
     assert!(told.code == 0 && told.out.contains(&command) && told.out.contains("Mara"), "{told:?}");
     let key = std::fs::read_to_string(machine.path("data.key")).unwrap();
     assert!(!told.out.contains(key.trim()) && !page.contains(key.trim()));
-}
-
-/// f18: killed at any moment, the exchange of the whole instance ends as the one state or as the other.
-#[actix_web::test]
-async fn kill_9_while_the_whole_instance_is_exchanged_leaves_one_state_and_never_a_mixture() {
-    let machine = backed_up();
-    let then = machine.json(&["digest"])["digest"].clone();
-    let (keep, kit, key) = (machine.text("keep"), machine.text("kit.txt"), machine.text("data.key"));
-    machine.json(&["project", "create", "LATER"]);
-    let now = machine.json(&["digest"])["digest"].clone();
-    std::fs::create_dir_all(machine.path("data/scratch")).unwrap();
-    let staging = machine.path("data/scratch/next");
-    let into = staging.to_str().unwrap();
-    machine.json(&["restore", "--from", &keep, "--into", into, "--kit-file", &kit, "--key-file", &key]);
-
-    let (data, mut expected) = (machine.path("data"), [&then, &now].into_iter().cycle());
-    swap::prepare(&data, &staging, Reason::Restore, Clock::System.now()).unwrap();
-    for round in 0..KILLS {
-        let mut child = machine.command("data").arg("digest").stdout(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_micros(u64::from(round) * 700));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let found = machine.json(&["digest"])["digest"].clone();
-        assert_eq!(&found, expected.next().unwrap(), "round {round}");
-        assert!(!swap::is_ordered(&data));
-        let aside = swap::kept(&data).unwrap().remove(0);
-        swap::go_back(&data, &aside.name, Clock::System.now()).unwrap();
-    }
-    assert_eq!(machine.json(&["audit", "verify"])["whole"], json!(true));
 }

@@ -432,8 +432,7 @@ pub fn killed(folder: &Path, pause: u64, after: Duration) -> (Vec<String>, Times
 /// f1, f11: killed while it ships, again and again.
 #[actix_web::test]
 async fn what_was_shipped_is_whole_after_every_kill() {
-    let rounds: u64 =
-        std::env::var("TESTKEEP_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    let rounds = u64::from(super::killed::kills(3));
     let shipped = Shipped::start().await;
     let (kit, owner) = (shipped.kit.clone(), shipped.owner.clone());
     let folder = shipped.app.halt().await;

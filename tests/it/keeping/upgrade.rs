@@ -7,15 +7,11 @@ use serde_json::{Value, json};
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use testkeep::kernel::time::Clock;
 use testkeep::kernel::upgrade;
 
 /// Every schema that a release wrote.
-const RELEASED: &[u32] = &[5];
-/// How often a migration is killed; `TESTKEEP_KILLS` asks for more.
-const KILLS: u32 = 12;
-
+pub const RELEASED: &[u32] = &[5];
 fn released(schema: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/schema-{schema}"))
 }
@@ -29,14 +25,14 @@ fn put(schema: u32, place: &Path) {
     std::fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
 }
 
-fn machine(schema: u32) -> Machine {
+pub fn machine(schema: u32) -> Machine {
     let machine = Machine::new();
     put(schema, &machine.path("."));
     machine
 }
 
 /// What the people of the instance have, however it is stored.
-fn held(machine: &Machine) -> Value {
+pub fn held(machine: &Machine) -> Value {
     json!([
         machine.json(&["project", "list"]),
         machine.json(&["user", "list"]),
@@ -45,7 +41,7 @@ fn held(machine: &Machine) -> Value {
 }
 
 /// The doctor may miss the disk of the backups, which is not on this machine.
-fn refuse_unsound(machine: &Machine) {
+pub fn refuse_unsound(machine: &Machine) {
     let report: Value = serde_json::from_str(&machine.run(&["--json", "doctor"]).out).unwrap();
     let checks = report["checks"].as_array().unwrap();
     let unsound = checks.iter().filter(|check| check["state"] == "bad" && check["about"] != "backups");
@@ -116,23 +112,6 @@ fn the_doctor_changes_nothing_of_an_instance_of_an_older_release() {
     // Whoever brings it up to date does so on purpose.
     assert_eq!(machine.run(&["project", "list"]).code, 0);
     refuse_unsound(&machine);
-}
-
-#[test]
-fn f18_kill_9_in_a_migration_leaves_the_old_schema_or_the_new_one() {
-    let kills = std::env::var("TESTKEEP_KILLS").map_or(KILLS, |count| count.parse().unwrap());
-    let (whole, began) = (machine(RELEASED[0]), Instant::now());
-    let expected = held(&whole);
-    let longest = began.elapsed() / 3;
-    for round in 0..kills {
-        let machine = machine(RELEASED[0]);
-        let mut child = machine.command("data").args(["digest"]).spawn().unwrap();
-        std::thread::sleep(longest * round / kills);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_eq!(held(&machine), expected, "after the kill number {round}");
-        refuse_unsound(&machine);
-    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The server: certificates, the way of a request, status, stopping.
 
+mod hardship;
 mod openapi;
 mod panic;
 mod stack;

@@ -11,9 +11,8 @@ async fn refusal(flags: &[(&str, &str)]) -> String {
     format!("{:?}", start_on(folder.path(), flags, clock()).await.err().unwrap())
 }
 
-/// T-KF-2
 #[actix_web::test]
-async fn plain_http_is_refused_unless_a_proxy_on_this_machine_is_declared() {
+async fn t_kf_2_plain_http_is_refused_unless_a_proxy_on_this_machine_is_declared() {
     let open = [("cleartext_behind_proxy", "yes"), ("trusted_proxies", "10.0.0.1"), ("listen", "0.0.0.0:0")];
     assert!(refusal(&open).await.contains("Plain HTTP is refused at 0.0.0.0:0"));
     assert!(refusal(&open[..1]).await.contains("no proxy is declared"));
@@ -22,9 +21,8 @@ async fn plain_http_is_refused_unless_a_proxy_on_this_machine_is_declared() {
     assert_eq!(app.get("/healthz").await.status(), 200);
 }
 
-/// f37
 #[actix_web::test]
-async fn a_second_server_on_the_same_folder_is_refused_and_told_who_is_there() {
+async fn f37_a_second_server_on_the_same_folder_is_refused_and_told_who_is_there() {
     let app = App::start().await;
     let refusal = start_on(app.folder(), &[], clock()).await.err().unwrap();
     let holder = format!("in use by process {}.", std::process::id());
@@ -41,9 +39,8 @@ async fn an_address_in_use_is_named() {
     assert!(refusal.contains(&address) && refusal.contains("--listen"), "{refusal}");
 }
 
-/// f38
 #[actix_web::test]
-async fn a_request_under_way_is_answered_before_the_server_stops() {
+async fn f38_a_request_under_way_is_answered_before_the_server_stops() {
     let app = App::start().await;
     // Every reader waits, so a request that reads has to wait as well: for as long as this test likes.
     let readers = std::thread::available_parallelism().unwrap().get().clamp(2, 8);
