@@ -3,7 +3,7 @@
 use super::access::{Access, place_of};
 use super::bring::{self, Part};
 use super::output::Output;
-use super::restored::{Followed, Restored, moment};
+use super::restored::{Followed, Restored, until};
 use super::target::goal_of;
 use super::{progress, unlock};
 use crate::app::{self, House};
@@ -111,7 +111,7 @@ pub struct Restore {
     #[arg(long, value_name = "NUMBER")]
     backup: Option<u64>,
     /// Moment to go back to, such as 2026-11-22T10:15:00Z, or `latest`: follows the log behind the backup.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = until)]
     at: Option<Until>,
     /// Where the log is damaged or ends too early, go as far as it goes and say what is missing.
     #[arg(long, requires = "at")]

@@ -1,6 +1,7 @@
 //! What `testkeep restore` tells: the backup that came back, and the log behind it.
 
 use super::backup::size;
+use crate::keeping::shipping::moment;
 use crate::keeping::shipping::replay::{Replayed, Until};
 use crate::kernel::keyring::default_key_file;
 use crate::kernel::time::Timestamp;
@@ -9,20 +10,15 @@ use serde::Serialize;
 use std::path::PathBuf;
 
 /// A moment as people write it: with its zone, or by the clock on the wall here.
-pub(super) fn moment(text: &str) -> std::result::Result<Until, String> {
+pub(super) fn until(text: &str) -> std::result::Result<Until, String> {
     if text == "latest" {
         return Ok(Until::Latest);
     }
-    let by_the_wall = || {
-        let wall: jiff::civil::DateTime = text.parse()?;
-        wall.to_zoned(TimeZone::system()).map(|at| at.timestamp())
-    };
-    let at = text.parse::<jiff::Timestamp>().or_else(|_| by_the_wall());
-    let at = at.map_err(|_| {
+    let at = moment::parse(text).ok_or_else(|| {
         "write it like 2026-11-22T10:15:00Z, like 2026-11-22T11:15:00 in the zone of this machine, or `latest`"
             .to_owned()
     })?;
-    Ok(Until::At(Timestamp(at.as_millisecond())))
+    Ok(Until::At(at))
 }
 
 /// A moment in UTC, and as clocks here show it where that differs.

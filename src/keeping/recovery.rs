@@ -134,9 +134,14 @@ pub async fn restore(program: &Path, order: &Order, paper: &Paper) -> Result<Res
     }
     keyring::refuse_inside(into, key_file)?;
     let (found, brought) = found(from, paper)?;
+    // What is past its retention has a receipt and no data: a restore cannot begin with it.
+    let there = match until {
+        Some(_) => found.restorable()?,
+        None => Vec::new(),
+    };
     let receipt = match (until, number) {
         (_, Some(number)) => found.numbered(*number)?,
-        (Some(until), None) => replay::base(&found.receipts, *until)?.0,
+        (Some(until), None) => replay::base(&there, *until)?.0,
         (None, None) => found.newest()?,
     };
     vouched(&found, receipt, &brought)?;

@@ -60,12 +60,12 @@ function onAnotherDay(days) {
 
 /**
  * Starts an instance and waits until it has said where it answers. It is stopped when the story ends.
- * `days` is the day on which it believes to be, counted from today.
+ * `days` is the day on which it believes to be, counted from today. `port` is for one that starts again by itself.
  */
-export async function start(t, { data = join(folder(t), "data"), args = [], days = 0 } = {}) {
+export async function start(t, { data = join(folder(t), "data"), args = [], days = 0, port = 0 } = {}) {
   assert.ok(existsSync(program), `${program} is missing: run cargo build first, or set TESTKEEP_BIN`);
   const env = { ...process.env, ...onAnotherDay(days) };
-  const child = spawn(program, ["serve", "--data", data, "--listen", "127.0.0.1:0", ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   const instance = { data, child, said: "", url: "", setupUrl: "" };
   const hear = (piece) => { instance.said += piece; };
   child.stdout.on("data", hear);

@@ -10,6 +10,7 @@ use super::manifest::{Anchor, ROOT};
 use super::reader::Ledger;
 use super::receipt::{Chain, Identity, Place, Reach, Receipt};
 use super::source::{Parts, Source};
+use super::storage::Storage;
 use super::target::Target;
 use super::turn::{Turn, take_turn};
 use super::{Say, caught, now, own, reported, sealed, verify};
@@ -211,6 +212,19 @@ impl Engine {
             Listed { receipt: chain.of_snapshot(&id).cloned(), time: snapshot.time.to_string(), snapshot: id }
         };
         Ok(found.into_iter().map(listed).collect())
+    }
+
+    /// Those that can be brought back, oldest first.
+    pub fn restorable(&self) -> Result<Vec<Receipt>> {
+        let mut receipts: Vec<Receipt> =
+            self.list()?.into_iter().filter_map(|listed| listed.receipt).collect();
+        receipts.sort_by_key(|receipt| receipt.number);
+        Ok(receipts)
+    }
+
+    /// The storage that the repository lies in.
+    pub fn storage(&self) -> &dyn Storage {
+        self.target.storage()
     }
 
     /// Deletes backups outside `keep`, and our own snapshots without a receipt; answers which.

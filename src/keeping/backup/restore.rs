@@ -64,6 +64,15 @@ impl Found {
         })
     }
 
+    /// Those whose data is still there, oldest first.
+    pub fn restorable(&self) -> Result<Vec<Receipt>> {
+        let snapshots = self.job.reach.open()?.storage().list("snapshots")?;
+        let is_there = |receipt: &&Receipt| {
+            snapshots.iter().any(|(name, _)| name.rsplit('/').next() == Some(receipt.snapshot.as_str()))
+        };
+        Ok(self.receipts.iter().filter(is_there).cloned().collect())
+    }
+
     /// The repository at this target, opened with the key that was found.
     pub(super) fn open(&self, target: &Target) -> Result<Repository<OpenStatus>> {
         let backends = RepositoryBackends::new(Arc::new(target.clone()), None);

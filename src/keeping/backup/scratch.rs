@@ -42,6 +42,8 @@ pub struct Scratch {
     pub manifest: Manifest,
     /// Where the backup came from.
     pub target: String,
+    /// Whether it holds what came after the backup as well, up to a moment.
+    pub is_followed: bool,
     _lock: File,
 }
 
@@ -62,6 +64,27 @@ pub struct Errand {
 impl Scratch {
     /// Brings a backup back and opens it. Blocks.
     pub fn open(program: &Path, errand: Errand, task: &Task) -> Result<Scratch> {
+        Scratch::opened(program, errand, task, |_, _| Ok(())).map(|(scratch, ())| scratch)
+    }
+
+    /// The same; before it is opened, `follow` brings what came after it into its folder, told the keys of its time.
+    pub fn open_followed<T>(
+        program: &Path,
+        errand: Errand,
+        task: &Task,
+        follow: impl FnOnce(&Keyring, &Path) -> Result<T>,
+    ) -> Result<(Scratch, T)> {
+        let (mut scratch, told) = Scratch::opened(program, errand, task, follow)?;
+        scratch.is_followed = true;
+        Ok((scratch, told))
+    }
+
+    fn opened<T>(
+        program: &Path,
+        errand: Errand,
+        task: &Task,
+        follow: impl FnOnce(&Keyring, &Path) -> Result<T>,
+    ) -> Result<(Scratch, T)> {
         let Errand { job, receipt, target, keyring, place } = errand;
         durable::create_folder(&place)?;
         refuse_without_room(&place, receipt.bytes)?;
@@ -76,13 +99,16 @@ impl Scratch {
         let restored = restore::restore_with(program, &job, &receipt, &data, &task.brake);
         *task.growing.lock().expect(HELD) = None;
         let manifest = restored?;
+        let then = || fs::read(layout::keyring(&data)).map_err(Error::internal);
+        let told = follow(&keyring.as_of(&then()?)?, &data)?;
         task.stage("Opening it", 0);
-        let then = fs::read(layout::keyring(&data)).map_err(Error::internal)?;
-        let keyring = keyring.as_of(&then)?;
+        // Read anew: what came after the backup may have brought other keys.
+        let keyring = keyring.as_of(&then()?)?;
         keyring.save(&data)?;
         let (instance, shell) = Instance::open_copy(&data, keyring, Clock::System)?;
         let folder = folder.keep();
-        Ok(Scratch { folder, instance, shell, receipt, manifest, target, _lock: lock })
+        let is_followed = false;
+        Ok((Scratch { folder, instance, shell, receipt, manifest, target, is_followed, _lock: lock }, told))
     }
 
     /// The data folder of what was brought back.

@@ -225,8 +225,11 @@ fn finish(
 }
 
 /// Settles the record of the backup from which this instance came back: at the moment of its pin it was
-/// still running. The caller writes the entry.
+/// still running, unless its log was followed to its end. The caller writes the entry.
 pub fn settle(tx: Write<'_, BackupRun>, receipt: &Receipt) -> Result<()> {
+    if sql::is_noted(tx, &receipt.snapshot)? {
+        return Ok(());
+    }
     match sql::running(tx)? {
         Some(id) => {
             sql::finish(tx, id, &Made { receipt: receipt.clone(), is_verified: true, warnings: Vec::new() })

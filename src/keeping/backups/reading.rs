@@ -6,13 +6,14 @@ use super::{no_target, sql};
 use crate::keeping::backup::manifest::Manifest;
 use crate::keeping::backup::restore::Job;
 use crate::keeping::backup::scratch::{self, Errand, Task};
-use crate::keeping::backup::storage::Place;
+use crate::keeping::backup::storage::{Place, Storage};
 use crate::keeping::backup::{Engine, Receipt, Scratch};
 use crate::keeping::targets::{self, Goal};
 use crate::kernel::access::{BackupRun, Gate, Tx};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::TargetId;
 use crate::kernel::instance::Instance;
+use crate::kernel::keyring::Keyring;
 use crate::kernel::layout;
 use crate::kernel::settings::Setting;
 use std::future::Future;
@@ -107,10 +108,16 @@ impl Desk {
 
     /// Backups of a target that can be brought back, oldest first.
     pub async fn restorable(&self, goal: &Goal) -> Result<Vec<Receipt>> {
-        let listed = self.with_engine(goal, |engine| engine.list()).await?;
-        let mut receipts: Vec<Receipt> = listed.into_iter().filter_map(|listed| listed.receipt).collect();
-        receipts.sort_by_key(|receipt| receipt.number);
-        Ok(receipts)
+        self.with_engine(goal, Engine::restorable).await
+    }
+
+    /// Looks at the storage of a target, given the backups that can be brought back from there, oldest first.
+    pub async fn look_at<T: Send + 'static>(
+        &self,
+        goal: &Goal,
+        look: impl FnOnce(&dyn Storage, &[Receipt]) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.with_engine(goal, |engine| look(engine.storage(), &engine.restorable()?)).await
     }
 
     /// The newest backup that was ever made into a target, or the one of this number.
@@ -158,6 +165,25 @@ impl Desk {
         self.brought(goal, receipt, layout::scratch(&self.instance.data), task).await
     }
 
+    /// The same; before it is opened, `follow` brings what came after the backup into its folder, out of the same
+    /// storage and with the keys of its time.
+    pub async fn scratch_followed<T: Send + 'static>(
+        &self,
+        goal: &Goal,
+        receipt: Receipt,
+        task: &Arc<Task>,
+        follow: impl FnOnce(&dyn Storage, &Keyring, &Path) -> Result<T> + Send + 'static,
+    ) -> Result<(Arc<Scratch>, T)> {
+        let place = layout::scratch(&self.instance.data);
+        let (scratch, told) = self
+            .opened(goal, receipt, place, task, move |engine, program, errand, task| {
+                let follow = |keyring: &Keyring, data: &Path| follow(engine.storage(), keyring, data);
+                Scratch::open_followed(program, errand, task, follow)
+            })
+            .await?;
+        Ok((Arc::new(scratch), told))
+    }
+
     async fn brought(
         &self,
         goal: &Goal,
@@ -165,15 +191,28 @@ impl Desk {
         place: PathBuf,
         task: &Arc<Task>,
     ) -> Result<Arc<Scratch>> {
+        let opened = self.opened(goal, receipt, place, task, |_, program, errand, task| {
+            Scratch::open(program, errand, task)
+        });
+        opened.await.map(Arc::new)
+    }
+
+    async fn opened<T: Send + 'static>(
+        &self,
+        goal: &Goal,
+        receipt: Receipt,
+        place: PathBuf,
+        task: &Arc<Task>,
+        open: impl FnOnce(&Engine, &Path, Errand, &Task) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (reach, target) = (goal.reach(), goal.place.to_string());
         let keyring = self.instance.keyring()?.copy();
         let (program, task) = (std::env::current_exe().map_err(Error::internal)?, Arc::clone(task));
         self.with_engine(goal, move |engine| {
             let job = Job { reach, master: engine.master()? };
-            Scratch::open(&program, Errand { job, receipt, target, keyring, place }, &task)
+            open(engine, &program, Errand { job, receipt, target, keyring, place }, &task)
         })
         .await
-        .map(Arc::new)
     }
 
     /// Works with the engine at a target, on a thread that may block.

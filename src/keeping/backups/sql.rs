@@ -128,6 +128,15 @@ pub(super) fn running(tx: Write<'_, BackupRun>) -> Result<Option<BackupId>> {
     Ok(row.map(|row| row.0))
 }
 
+/// Whether a snapshot has its record.
+pub(super) fn is_noted(tx: impl Tx, snapshot: &str) -> Result<bool> {
+    let row: Option<Numbered> = tx.row(
+        "SELECT id FROM backups WHERE state = 'good' AND snapshot = :snapshot",
+        named_params! { ":snapshot": snapshot },
+    )?;
+    Ok(row.is_some())
+}
+
 /// Records without an end of backups to this place. Nobody works there, so they were cut.
 pub(super) fn abandoned(tx: impl Tx, target: &str) -> Result<Vec<Backup>> {
     tx.rows(

@@ -6,12 +6,14 @@
 
 mod api;
 mod carrier;
+mod moment;
 mod pages;
 mod source;
 mod sql;
 mod tally;
 mod what;
 pub mod whole;
+mod whole_compared;
 mod whole_pages;
 mod whole_sql;
 mod work;

@@ -1,6 +1,7 @@
 //! The whole instance out of a backup, in the place of the one that runs: proven beside it, exchanged while it
 //! starts again, and with the present kept until somebody deletes it.
 
+use super::moment;
 use super::whole_sql as sql;
 use crate::keeping::backup::prove;
 use crate::keeping::backup::scratch::{Task, Turn};
@@ -9,7 +10,7 @@ use crate::keeping::backups::{self, Cause, Desk};
 use crate::keeping::recovery;
 use crate::keeping::targets::Goal;
 use crate::kernel::access::{BackupRun, Gate, InstanceKeep, Job, Permission, RestoreRun, Tx, Write};
-use crate::kernel::audit::{Audited, Event, Quiet};
+use crate::kernel::audit::{Audited, Entry, Event, Quiet};
 use crate::kernel::declare::{Running, Scheduled, When};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
@@ -53,8 +54,21 @@ pub struct Order {
     pub goal: Goal,
     /// Its number.
     pub receipt: u64,
+    /// The moment up to which its log is followed; none for the backup as it was made.
+    pub until: Option<Timestamp>,
     /// Whether it goes on when the present cannot be backed up first.
     pub even_without_backup: bool,
+}
+
+impl Order {
+    /// An entry of the audit trail that says which state it is.
+    fn told(&self, event: Event) -> Entry {
+        let entry = event.alone().count("receipt", i64::try_from(self.receipt).unwrap_or(i64::MAX));
+        match self.until {
+            Some(until) => entry.count("until_ms", until.0),
+            None => entry,
+        }
+    }
 }
 
 /// What the last attempt came to, for the page: the instance that it brings back knows nothing of it.
@@ -99,12 +113,12 @@ pub async fn begin(
     attempt: Arc<Attempt>,
 ) -> Result<()> {
     let turn = desk.bench.take(WHAT)?;
-    let number = i64::try_from(order.receipt).unwrap_or(i64::MAX);
+    let entry = order.told(ORDERED);
     claims
         .restore
         .write(move |tx| {
             sessions::demand_proof(tx)?;
-            tx.audited(ORDERED.alone().count("receipt", number), ())
+            tx.audited(entry, ())
         })
         .await?;
     attempt.note(None);
@@ -144,10 +158,13 @@ async fn prepared(desk: &Desk, claims: &Claims, order: &Order, turn: &Turn) -> R
     }
     desk.bench.clear();
     let receipt = desk.receipt(&order.goal, Some(order.receipt)).await?;
-    let scratch = desk.scratch_within(&order.goal, receipt.clone(), task).await?;
+    let scratch = match order.until {
+        None => desk.scratch_within(&order.goal, receipt.clone(), task).await?,
+        Some(at) => moment::followed(desk, &order.goal, receipt.clone(), at, task).await?,
+    };
     proven(&scratch, task).await?;
     task.stage("Getting ready to start with it", 0);
-    carry_over(claims, &scratch, &receipt).await?;
+    carry_over(claims, &scratch, order, &receipt).await?;
     let scratch = Arc::into_inner(scratch).ok_or_else(|| Error::internal("somebody else uses the copy"))?;
     let (staging, held) = scratch.close_and_keep().await;
     task.brake.go_on()?;
@@ -166,19 +183,19 @@ async fn proven(scratch: &Arc<Scratch>, task: &Arc<Task>) -> Result<()> {
 
 /// Nobody who was shut out since then gets in again: sessions and links of then are worth nothing, tokens that were
 /// revoked stay so, as do client certificates, and people who were suspended stay out.
-async fn carry_over(claims: &Claims, scratch: &Scratch, receipt: &Receipt) -> Result<()> {
+async fn carry_over(claims: &Claims, scratch: &Scratch, order: &Order, receipt: &Receipt) -> Result<()> {
     let reading = claims.restore.read(|tx| {
         let (tokens, people) = (sql::revoked(tx)?, sql::suspended(tx)?);
         Ok(sql::ShutOut { tokens, people, certificates: sql::withdrawn(tx)? })
     });
     let out = reading.await?;
     let keep = scratch.shell.operator().gate::<InstanceKeep>(());
-    let (receipt, number) = (receipt.clone(), i64::try_from(receipt.number).unwrap_or(i64::MAX));
+    let (receipt, entry) = (receipt.clone(), order.told(recovery::RESTORED));
     keep.write(move |tx| {
         sessions::end_for_everybody(tx)?;
         sql::shut_out(tx, &out)?;
         backups::settle(tx.also()?, &receipt)?;
-        tx.audited(recovery::RESTORED.alone().count("receipt", number), ())
+        tx.audited(entry, ())
     })
     .await
 }

@@ -2,13 +2,13 @@
 
 use super::pages::PAGE as CHOOSE;
 use super::whole::{self, Attempt, Claims, KEPT_DAYS, Order};
+use super::whole_compared::{self as compared, Asked, Choice, State};
 use super::whole_sql as sql;
 use crate::keeping::backup::scratch::Progress;
 use crate::keeping::backups::{self, Desk};
 use crate::keeping::targets;
 use crate::kernel::access::{BackupRun, BackupView, Gate, Read, RestoreRun, Tx};
 use crate::kernel::error::Result;
-use crate::kernel::records;
 use crate::kernel::restart::Restart;
 use crate::kernel::swap::{self, Kept};
 use crate::kernel::time::Timestamp;
@@ -26,15 +26,6 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 const PAGE: &str = "/instance/backups/whole";
-/// Tables whose rows people know by name.
-const SHOWN: [(&str, &str); 6] = [
-    ("projects", "Projects"),
-    ("cases", "Cases"),
-    ("runs", "Runs"),
-    ("results", "Results"),
-    ("evidence", "Files"),
-    ("users", "People"),
-];
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -43,28 +34,6 @@ pub(super) fn routes() -> Vec<Route> {
         post("/instance/backups/whole/return", go_back),
         post("/instance/backups/whole/discard", discard),
     ]
-}
-
-/// A kind of thing: how many there are now and were then.
-struct Line {
-    word: &'static str,
-    now: i64,
-    then: i64,
-}
-
-/// The backup that would take the place of the present.
-struct Chosen {
-    /// Number of the target; empty for a place that is none.
-    target: String,
-    /// What people call it.
-    target_name: String,
-    number: u64,
-    made_at: Timestamp,
-    bytes: u64,
-    testkeep: String,
-    lines: Vec<Line>,
-    /// Entries of the audit trail that were written since.
-    entries_since: i64,
 }
 
 /// A state that was put aside.
@@ -82,7 +51,7 @@ struct WholePage {
     is_fresh: bool,
     /// What somebody has to type.
     own_name: String,
-    chosen: Option<Chosen>,
+    choice: Option<Choice>,
     trouble: Option<String>,
     failure: Option<String>,
     progress: Option<Progress>,
@@ -92,17 +61,13 @@ struct WholePage {
 }
 
 #[derive(Deserialize, Clone)]
-struct Asked {
-    #[serde(default)]
-    target: String,
-    backup: Option<u64>,
-}
-
-#[derive(Deserialize, Clone)]
 struct OrderForm {
     #[serde(default)]
     target: String,
     backup: u64,
+    /// The moment that was looked at; empty for the backup as it was made.
+    #[serde(default)]
+    moment: String,
     name: String,
     #[serde(default)]
     without: bool,
@@ -125,8 +90,10 @@ async fn show(
     let page = page(&gate, visit, &desk, asked, attempt).await?;
     Ok(if is_by_script {
         Fragment(page.as_state()).respond_to(&request)
-    } else {
+    } else if page.problems.is_empty() {
         Page::new(page).respond_to(&request)
+    } else {
+        Page::refused(page).respond_to(&request)
     })
 }
 
@@ -139,12 +106,13 @@ async fn page(
 ) -> Result<WholePage> {
     let progress = desk.bench.progress();
     // Only a backup that somebody asked for is looked at: it may lie at the other end of the world.
-    let found = match asked.backup.filter(|_| progress.is_none()) {
-        Some(number) => chosen(gate, desk, &asked.target, number).await.map(Some),
-        None => Ok(None),
+    let mut problems = Problems::default();
+    let found = match asked.is_any() && progress.is_none() {
+        true => compared::choice(gate, desk, &asked, &mut problems).await.map(Some),
+        false => Ok(None),
     };
-    let (chosen, trouble) = match found {
-        Ok(chosen) => (chosen, None),
+    let (choice, trouble) = match found {
+        Ok(choice) => (choice, None),
         Err(reason) => {
             (None, Some(format!("{} {}", reason.sentence(), reason.hint_text().unwrap_or_default())))
         }
@@ -163,41 +131,16 @@ async fn page(
             may_run: tx.may::<RestoreRun>(),
             is_fresh: tx.is_fresh(),
             own_name: sql::instance_name(tx)?,
-            chosen,
+            choice,
             trouble,
             failure,
             progress,
             aside: aside.collect(),
             typed: String::new(),
-            problems: Problems::default(),
+            problems,
         })
     })
     .await
-}
-
-async fn chosen(gate: &Gate<BackupView>, desk: &Desk, target: &str, number: u64) -> Result<Chosen> {
-    let (instance, target) = (Arc::clone(&desk.instance), targets::number(target)?);
-    let from = gate.read(move |tx| backups::chosen(tx, &instance, target, Some(number))).await?;
-    let (receipt, manifest) = desk.manifest(&from).await?;
-    let names: Vec<String> = SHOWN.iter().map(|(table, _)| (*table).to_owned()).collect();
-    let (now, last) =
-        gate.read_at_length(move |tx| Ok((records::counts(tx, &names)?, sql::last_entry(tx)?))).await?;
-    let lines = SHOWN.iter().map(|(table, word)| Line {
-        word,
-        now: now.iter().find(|(name, _)| name == table).map_or(0, |(_, count)| *count),
-        then: manifest.rows.get(*table).copied().unwrap_or(0),
-    });
-    let made: Option<jiff::Timestamp> = manifest.made_at.parse().ok();
-    Ok(Chosen {
-        target: from.goal.id.map(|id| id.0.to_string()).unwrap_or_default(),
-        target_name: from.goal.name,
-        number: receipt.number,
-        made_at: Timestamp(made.map_or(0, jiff::Timestamp::as_millisecond)),
-        bytes: receipt.bytes,
-        lines: lines.collect(),
-        entries_since: (last - manifest.audit.seq).max(0),
-        testkeep: manifest.testkeep,
-    })
 }
 
 async fn begin(
@@ -215,14 +158,17 @@ async fn begin(
             Ok((sql::instance_name(tx)?, backups::chosen(tx, &instance, target, Some(number))?))
         })
         .await?;
-    if form.name.trim() != name {
-        let mut page =
-            page(&look, visit, &desk, Asked { target: form.target, backup: Some(form.backup) }, None).await?;
-        page.problems.add("name", format!("Type the name of this instance: {name}"));
+    let state = compared::state(&desk, &from.goal, number, &form.moment).await?;
+    let is_named = form.name.trim() == name;
+    let Some((receipt, until)) = state.filter(|_| is_named) else {
+        let mut page = page(&look, visit, &desk, Asked::again(&form), None).await?;
+        if !is_named {
+            page.problems.add("name", format!("Type the name of this instance: {name}"));
+        }
         page.typed = form.name;
         return Ok(Page::refused(page).into());
-    }
-    let order = Order { goal: from.goal, receipt: form.backup, even_without_backup: form.without };
+    };
+    let order = Order { goal: from.goal, receipt, until, even_without_backup: form.without };
     let (claims, attempt) = (Claims { restore: gate, backup }, attempt.into_inner());
     whole::begin(desk.into_inner(), claims, order, restart.into_inner(), attempt).await?;
     Ok(Redirect::to(PAGE)
@@ -245,18 +191,22 @@ async fn discard(gate: Gate<RestoreRun>, desk: Data<Desk>, Form(form): Form<Kept
     Ok(Redirect::to(PAGE).saying("It is deleted."))
 }
 
+impl Asked {
+    /// What the form was about.
+    fn again(form: &OrderForm) -> Asked {
+        let until = if form.moment.is_empty() { "backup" } else { "moment" };
+        Asked {
+            target: form.target.clone(),
+            backup: Some(form.backup),
+            until: until.into(),
+            moment: form.moment.clone(),
+        }
+    }
+}
+
 impl WholePage {
-    fn backup(&self) -> u64 {
-        self.chosen.as_ref().map_or(0, |chosen| chosen.number)
-    }
-
-    fn target(&self) -> &str {
-        self.chosen.as_ref().map_or("", |chosen| &chosen.target)
-    }
-
-    /// The address of this page with the same backup.
+    /// The address of this page with the same choice.
     fn here(&self) -> String {
-        // Encoded, because it goes into an address in its turn.
-        format!("{PAGE}?target={}%26backup={}", self.target(), self.backup())
+        self.choice.as_ref().map_or_else(|| PAGE.to_owned(), |choice| choice.address(PAGE))
     }
 }

@@ -4,6 +4,7 @@ use crate::kernel::access::{InstanceKeep, Tx, Write};
 use crate::kernel::error::Result;
 use crate::kernel::records::Record;
 use crate::kernel::sql::named_params;
+use crate::kernel::time::Timestamp;
 
 /// Who was shut out since a backup was made.
 pub(super) struct ShutOut {
@@ -63,6 +64,15 @@ pub(super) fn instance_name(tx: impl Tx) -> Result<String> {
         .map(|row| row.text("name").to_owned())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "Testkeep".into()))
+}
+
+/// Rows of a table that were made after a moment.
+pub(super) fn made_since(tx: impl Tx, table: &str, column: &str, at: Timestamp) -> Result<i64> {
+    let row: Record = tx.only(
+        &format!("SELECT count(*) AS id FROM {table} WHERE {column} > :at"),
+        named_params! { ":at": at },
+    )?;
+    Ok(row.id())
 }
 
 /// Number of the last entry of the audit trail.

@@ -3,12 +3,14 @@
 //!
 //! `record` seals commits into a queue on the disk, `ship` brings the queue to a target, `keep` does both
 //! for ever and asks for the backup that a log needs before it is worth anything, `replay` brings a log back
-//! on top of a backup. The kernel sees to it that no commit leaves the database's own log unseen.
+//! on top of a backup, `reach` tells to which moments that can go. The kernel sees to it that no commit leaves the database's own log unseen.
 //! An instance never waits for a target.
 
 mod api;
 mod keep;
+pub mod moment;
 mod pages;
+mod reach;
 mod record;
 pub mod replay;
 pub mod segment;
@@ -20,6 +22,7 @@ mod watch;
 mod writing;
 
 pub use api::Api;
+pub use reach::{Reach, Span};
 
 use crate::keeping::backups::Desk;
 use crate::keeping::targets::{self, Target};

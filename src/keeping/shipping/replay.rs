@@ -88,6 +88,9 @@ pub fn base(receipts: &[Receipt], until: Until) -> Result<(&Receipt, &Place)> {
     })
 }
 
+/// Told how many segments were read, of how many; an error ends the work.
+pub type Step<'a> = &'a dyn Fn(u32, u32) -> Result<()>;
+
 /// Brings the log behind a backup back into the restored data folder.
 pub fn replay(
     storage: &dyn Storage,
@@ -96,6 +99,18 @@ pub fn replay(
     until: Until,
     shortfall: Shortfall,
     data: &Path,
+) -> Result<Replayed> {
+    replay_by_steps(storage, key, base, (until, shortfall), data, &|_, _| Ok(()))
+}
+
+/// The same, telling how far it is.
+pub fn replay_by_steps(
+    storage: &dyn Storage,
+    key: &LogKey,
+    base: &Place,
+    (until, shortfall): (Until, Shortfall),
+    data: &Path,
+    step: Step<'_>,
 ) -> Result<Replayed> {
     let mut found = Found::at(storage)?;
     let Some((stream, first)) = stream_of(storage, &found, base)? else {
@@ -109,7 +124,7 @@ pub fn replay(
         Ok(None)
     };
     let mut file = Writing::open(data)?;
-    let reading = Reading { storage, key, stream: &stream, objects: &objects, base };
+    let reading = Reading { storage, key, stream: &stream, objects: &objects, base, step };
     let (segments, trouble) = match head {
         Ok(Some(head)) => {
             let (segments, trouble) = reading.run(&mut file, first, &head, until);
@@ -233,6 +248,7 @@ struct Reading<'a> {
     stream: &'a str,
     objects: &'a Objects,
     base: &'a Place,
+    step: Step<'a>,
 }
 
 impl Reading<'_> {
@@ -251,6 +267,7 @@ impl Reading<'_> {
         let mut number = first;
         while number <= last {
             let end = last.min(number + u32::try_from(limits::LOG_FETCHES).unwrap_or(1) - 1);
+            (self.step)(*read, last.saturating_sub(first) + 1)?;
             for (number, fetched) in (number..).zip(self.fetch(number, end)) {
                 let segment = self.opened(number, fetched, before.as_ref(), head)?;
                 *read += 1;

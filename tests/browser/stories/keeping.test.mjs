@@ -1,8 +1,10 @@
 // What is backed up comes back: a target, a backup that is read back, a drill; three days later a case is deleted
 // for good by a rule, and comes out of the backup under the reference it had. By the pages alone.
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import test, { after } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { closeBrowser, folder, inspect, open, start, visit } from "../lib.mjs";
 import { addFolder, askBack, moveIn, said, signIn } from "../walk.mjs";
 
@@ -158,5 +160,95 @@ test("C1 C13: a backup is made, verified and proven; what is deleted for good co
     await visit(later, "/instance/backups/whole?backup=1");
     await pane.getByRole("rowheader", { name: "Cases" }).waitFor();
     await inspect(later, "restore-whole-compared");
+  });
+});
+
+/** A port that nobody listens on. */
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** By the clock of this machine, as a field for date and time takes it. */
+const typed = (at) => new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+
+test("B05 C13: a slip is undone by going back to the moment before it", async (t) => {
+  const place = folder(t);
+  const instance = await start(t, { data: join(place, "data"), args: ["--backup-roots", place], port: await freePort() });
+  const page = await open(t, instance);
+  const main = page.getByRole("main");
+  const { authenticator } = await moveIn(page, instance);
+  await visit(page, "/p/SHOP/cases/2");
+  const title = await main.getByRole("heading", { level: 1 }).innerText();
+  await addFolder(page, "Second disk", join(place, "keep"));
+
+  await t.test("the log is shipped, and a page says how far it is", async () => {
+    await visit(page, "/instance/backups/log");
+    await page.getByLabel(/ship the log/i).check();
+    await page.getByLabel("Seconds between two shipments").fill("1");
+    await main.getByRole("button", { name: "Save" }).click();
+    await said(page, /the log is shipped/i);
+    for (let tries = 0; tries < 60 && !/Following/.test(await main.innerText()); tries++) {
+      await pause(500);
+      await visit(page, "/instance/backups/log");
+    }
+    await inspect(page, "log-following");
+  });
+
+  await pause(2_000);
+  const before = new Date();
+  await pause(2_000);
+  await visit(page, "/p/SHOP/cases/2/edit");
+  await page.getByRole("textbox", { name: /^title/i }).fill("Spoilt by a slip");
+  await main.getByRole("button", { name: /save revision/i }).click();
+  await page.waitForURL(/cases\/2$/);
+
+  await t.test("the page says which moments there are, and refuses others where they are typed", async () => {
+    await visit(page, "/instance/backups/log");
+    await main.getByRole("link", { name: "at Second disk" }).click();
+    const field = page.getByLabel("Moment", { exact: true });
+    for (let tries = 0; tries < 30 && await field.inputValue() <= typed(before); tries++) {
+      await pause(500);
+      await page.reload();
+    }
+    assert.match(await main.innerText(), /By the clock of [\s\S]+From \d{4}-/);
+    await inspect(page, "restore-moments");
+    await field.fill("2020-01-01T00:00:01");
+    await main.getByRole("button", { name: "Compare with the present" }).click();
+    await main.locator(".error").waitFor();
+    assert.match(await main.locator(".error").innerText(), /cannot be had here/);
+    assert.equal(await field.getAttribute("aria-invalid"), "true");
+    await inspect(page, "restore-moment-refused");
+  });
+
+  await t.test("it shows what would be lost, and wants the name of the instance", async () => {
+    await page.getByLabel("Moment", { exact: true }).fill(typed(before));
+    await main.getByRole("button", { name: "Compare with the present" }).click();
+    await main.getByRole("columnheader", { name: "Made since, and lost" }).waitFor();
+    assert.match(await main.getByRole("row", { name: /Revisions of cases/ }).innerText(), /1$/);
+    await inspect(page, "restore-moment");
+    await page.getByLabel("Name of this instance").fill("Another");
+    await main.getByRole("button", { name: "Bring the whole instance back" }).click();
+    await main.locator(".error").waitFor();
+    assert.equal(await page.getByLabel("Moment", { exact: true }).inputValue(), typed(before), "the moment stays");
+  });
+
+  await t.test("the instance starts again by itself as it was then", async () => {
+    const asked = await main.getByText(/to show that you mean it|Type the name of this instance/).innerText();
+    const name = asked.match(/(?:Type|instance:) (?!the name)(.+?)(?: to show that you mean it\.)?$/)[1];
+    await page.getByLabel("Name of this instance").fill(name);
+    await main.getByRole("button", { name: "Bring the whole instance back" }).click();
+    await page.waitForURL(/signin/, { timeout: 90_000 });
+    // While it started again, and once nobody was signed in any more, the page heard nothing good.
+    page.complaints.length = 0;
+    await signIn(page, authenticator);
+    await visit(page, "/p/SHOP/cases/2");
+    assert.equal(await main.getByRole("heading", { level: 1 }).innerText(), title);
+    await visit(page, "/instance/backups/whole");
+    assert.match(await main.innerText(), /A backup was brought back/);
+    await inspect(page, "restore-put-aside");
   });
 });

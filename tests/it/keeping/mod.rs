@@ -20,3 +20,4 @@ mod storages;
 mod targets;
 mod trail;
 mod upgrade;
+mod whole;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use testkeep::keeping::backup::storage::{Access, Login};
 
 /// What opens a server, as JSON in a file, and the arguments for its host key.
-fn opens(server: &Server) -> (Value, Vec<String>) {
+pub fn opens(server: &Server) -> (Value, Vec<String>) {
     match &server.access {
         Access::Open => (json!({}), Vec::new()),
         Access::Web(web) => (json!({ "user": web.user, "password": web.password.expose() }), Vec::new()),
@@ -43,7 +43,7 @@ fn add_disk(machine: &Machine) -> String {
     place
 }
 
-fn add(machine: &Machine, name: &str, server: &Server, place: &str) {
+pub fn add(machine: &Machine, name: &str, server: &Server, place: &str) {
     let (secrets, key) = opens(server);
     machine.write("secrets.json", &secrets.to_string());
     let file = machine.text("secrets.json");
@@ -53,7 +53,7 @@ fn add(machine: &Machine, name: &str, server: &Server, place: &str) {
 }
 
 /// A command that is told the secrets over its standard input.
-fn told(machine: &Machine, secrets: &Value, arguments: &[&str]) -> Answer {
+pub fn told(machine: &Machine, secrets: &Value, arguments: &[&str]) -> Answer {
     let mut command = machine.command("data");
     command.arg("--json").args(arguments).args(["--access-file", "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -71,7 +71,7 @@ fn told_by_environment(machine: &Machine, secrets: &Value, arguments: &[&str]) -
     command.arg("--json").args(arguments).output().unwrap().into()
 }
 
-fn parsed(answer: &Answer) -> Value {
+pub fn parsed(answer: &Answer) -> Value {
     assert_eq!(answer.code, 0, "{answer:?}");
     serde_json::from_str(&answer.out).unwrap()
 }

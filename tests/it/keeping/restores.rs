@@ -216,13 +216,13 @@ async fn a_project_comes_back_over_https_after_a_preview_and_a_fresh_proof() {
     site.server.stop();
 }
 
-fn serve_at(machine: &Machine, port: u16) -> Server {
+pub fn serve_at(machine: &Machine, port: u16) -> Server {
     let mut command = machine.command("data");
     command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--log", "warn"]);
     Server::start(command)
 }
 
-async fn kept(data: &Path) -> Vec<String> {
+pub async fn kept(data: &Path) -> Vec<String> {
     let names =
         std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.starts_with("before-restore")).collect()
@@ -300,7 +300,7 @@ async fn the_whole_instance_comes_back_from_a_page_and_starts_again_by_itself() 
 }
 
 /// A new session of somebody who is there already.
-async fn again(machine: &Machine) -> crate::support::people::Person {
+pub async fn again(machine: &Machine) -> crate::support::people::Person {
     change(
         machine,
         &[
