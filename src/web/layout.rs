@@ -7,7 +7,8 @@ use super::filters::initials;
 use super::visit::{Said, Visit};
 use crate::kernel::access::{
     AuditView, BackupView, CaseWrite, InProject, Info, InstanceView, MemberView, PeopleView, Permission,
-    ProjectAdmin, ProjectAudit, ProjectKeep, ProjectList, ProjectView, StorageView, Tx, UploadWrite,
+    ProjectAdmin, ProjectAudit, ProjectKeep, ProjectList, ProjectView, RestoreView, StorageView, Tx,
+    UploadWrite,
 };
 
 /// Who is looking, and at which instance. `people` gathers it.
@@ -171,6 +172,8 @@ pub struct Frame {
     pub project: Option<ProjectHead>,
     /// The lines of the rail.
     pub places: Vec<Place>,
+    /// Names of the permissions held here that lead to pages.
+    held: Vec<&'static str>,
     /// The way from the top to this page.
     pub crumbs: Vec<Crumb>,
     /// What can be done on this page.
@@ -198,7 +201,8 @@ impl Frame {
     /// The frame of a page of the instance, of the list of projects, or of one's own account.
     pub fn instance(tx: impl Tx, visit: Visit, seen: Seen) -> Frame {
         let mut frame = Frame::new(visit, seen);
-        frame.places = places("", &OF_THE_INSTANCE, &held(tx));
+        frame.held = held(tx);
+        frame.places = places("", &OF_THE_INSTANCE, &frame.held);
         if tx.may::<ProjectAdmin>() {
             frame.makers.push(Action::new("plus", "New project", "/projects/new"));
         }
@@ -224,6 +228,7 @@ impl Frame {
             seen,
             project: None,
             places: Vec::new(),
+            held: Vec::new(),
             crumbs: Vec::new(),
             actions: Vec::new(),
             makers: Vec::new(),
@@ -297,6 +302,11 @@ impl Frame {
         self
     }
 
+    /// Whether to lead to a page that asks for this permission. The door decides for real.
+    pub fn leads_to(&self, needs: &Info) -> bool {
+        self.held.contains(&needs.name)
+    }
+
     /// The list that the search field searches; empty outside a project.
     pub fn search_url(&self) -> String {
         self.project.as_ref().map(|project| format!("/p/{}/cases", project.key)).unwrap_or_default()
@@ -347,7 +357,7 @@ fn places(base: &str, lines: &[Line], held: &[&str]) -> Vec<Place> {
         .collect()
 }
 
-/// Names of the permissions that lines of the rail ask for, as far as the actor holds them here.
+/// Names of the permissions that lines of the rail and tabs ask for, as far as the actor holds them here.
 fn held(tx: impl Tx) -> Vec<&'static str> {
     macro_rules! held {
         ($($permission:ident)*) => {
@@ -356,6 +366,6 @@ fn held(tx: impl Tx) -> Vec<&'static str> {
     }
     held! {
         ProjectView UploadWrite MemberView ProjectAudit ProjectKeep
-        ProjectList InstanceView PeopleView BackupView StorageView AuditView
+        ProjectList InstanceView PeopleView BackupView RestoreView StorageView AuditView
     }
 }

@@ -33,7 +33,7 @@ pub use targets_api::Api as TargetsApi;
 use crate::keeping::backup::keep::would_stay;
 use crate::keeping::backup::{Keep, Receipt};
 use crate::keeping::targets;
-use crate::kernel::access::{BackupRun, BackupView, Read, Tx, Write};
+use crate::kernel::access::{BackupRun, BackupView, Info, Permission, Read, RestoreView, Tx, Write};
 use crate::kernel::audit::{Audited, Event, Quiet};
 use crate::kernel::error::Result;
 use crate::kernel::id::{BackupId, TargetId};
@@ -54,13 +54,13 @@ const STOPPED: Event = Event::new("backup.stopped", "Somebody stopped a backup."
 /// Events of this slice.
 pub const EVENTS: &[Event] = &[STARTED, MADE, FAILED, STOPPED, VERIFIED, PLANNED, PRUNED];
 
-/// The pages about backups: address and word.
-pub const TABS: [(&str, &str); 5] = [
-    ("/instance/backups", "Backups"),
-    ("/instance/backups/drills", "Drills"),
-    ("/instance/backups/restore", "Restore"),
-    ("/instance/backups/log", "Point in time"),
-    ("/instance/backups/runbook", "Runbook"),
+/// The pages about backups: address, word, and who is led there.
+pub const TABS: [(&str, &str, Info); 5] = [
+    ("/instance/backups", "Backups", BackupView::INFO),
+    ("/instance/backups/drills", "Drills", BackupView::INFO),
+    ("/instance/backups/restore", "Restore", RestoreView::INFO),
+    ("/instance/backups/log", "Point in time", BackupView::INFO),
+    ("/instance/backups/runbook", "Runbook", BackupView::INFO),
 ];
 
 /// Routes of the page and of the API.

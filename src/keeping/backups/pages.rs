@@ -3,7 +3,7 @@
 use super::health::Standing;
 use super::{Backup, Cause, Copies, Desk, Health, Step, probe};
 use crate::keeping::targets::{self, Goal, Regions};
-use crate::kernel::access::{BackupRun, BackupView, Gate, Read, Tx};
+use crate::kernel::access::{BackupKeep, BackupRun, BackupView, Gate, Read, Tx};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::TargetId;
 use crate::kernel::time::Timestamp;
@@ -38,6 +38,7 @@ pub(super) fn routes() -> Vec<Route> {
 struct BackupsPage {
     frame: Frame,
     may_run: bool,
+    may_keep: bool,
     health: Health,
     targets: Vec<Line>,
     backups: Vec<Backup>,
@@ -202,7 +203,7 @@ struct RegionsForm {
 }
 
 async fn set_regions(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     visit: Visit,
     desk: Data<Desk>,
     Form(form): Form<RegionsForm>,
@@ -219,7 +220,7 @@ async fn set_regions(
             return Ok(Page::refused(page.await?).into());
         }
     };
-    gate.write(move |tx| targets::set_regions(tx, &regions)).await?;
+    gate.write(move |tx| targets::set_regions(tx.narrow(), &regions)).await?;
     Ok(Redirect::to(PAGE).saying("The policy of regions is saved.").into())
 }
 
@@ -249,6 +250,7 @@ impl BackupsPage {
             problems: Problems::default(),
             frame,
             may_run,
+            may_keep: tx.may::<BackupKeep>(),
             health,
             targets,
             backups,

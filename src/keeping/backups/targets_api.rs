@@ -4,7 +4,7 @@ use super::health::Standing;
 use super::{Desk, Probe};
 use crate::keeping::backup::Keep;
 use crate::keeping::targets::{self, Secrets, Typed};
-use crate::kernel::access::{BackupRun, BackupView, Gate, Tx};
+use crate::kernel::access::{BackupKeep, BackupRun, BackupView, Gate, Tx};
 use crate::kernel::error::Result;
 use crate::kernel::id::TargetId;
 use crate::kernel::time::Timestamp;
@@ -56,7 +56,7 @@ async fn show(gate: Gate<BackupView>, Path(id): Path<i64>) -> Result<Json<Target
     responses((status = 201, body = MadeWire), (status = 409, description = "Its name or address is taken."),
               (status = 422, description = "A field does not do, or its region is forbidden.")))]
 async fn add(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     desk: Data<Desk>,
     Json(wire): Json<NewTargetWire>,
 ) -> Result<Created<MadeWire>> {
@@ -64,7 +64,7 @@ async fn add(
     gate.admit().await?;
     let draft = wire.onto(Typed::default()).draft(&instance)?;
     let secrets = wire.secrets.map(Secrets::from);
-    let id = gate.write(move |tx| targets::add(tx, &instance, &draft, secrets.as_ref())).await?;
+    let id = gate.write(move |tx| targets::add(tx.narrow(), &instance, &draft, secrets.as_ref())).await?;
     Ok(Created(MadeWire { id: id.0 }))
 }
 
@@ -74,7 +74,7 @@ async fn add(
     responses((status = 204, description = "It is changed."), (status = 404, description = "There is none such."),
               (status = 422, description = "A field does not do, or its region is forbidden.")))]
 async fn change(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     desk: Data<Desk>,
     Path(id): Path<i64>,
     Json(wire): Json<NewTargetWire>,
@@ -82,17 +82,17 @@ async fn change(
     let (instance, id) = (Arc::clone(&desk.instance), TargetId(id));
     gate.write(move |tx| {
         let draft = wire.onto(Typed::of(&targets::get(tx, id)?)).draft(&instance)?;
-        let mut changed = targets::change(tx, id, &draft)?;
+        let mut changed = targets::change(tx.narrow(), id, &draft)?;
         if let Some(key) = &wire.host_key {
-            changed = targets::trust(tx, id, key)?;
+            changed = targets::trust(tx.narrow(), id, key)?;
         }
         match wire.enabled {
-            Some(true) => changed = targets::enable(tx, id)?,
-            Some(false) => changed = targets::disable(tx, id)?,
+            Some(true) => changed = targets::enable(tx.narrow(), id)?,
+            Some(false) => changed = targets::disable(tx.narrow(), id)?,
             None => {}
         }
         if let Some(secrets) = wire.secrets {
-            changed = targets::set_secrets(tx, &instance, id, &secrets.into())?;
+            changed = targets::set_secrets(tx.narrow(), &instance, id, &secrets.into())?;
         }
         Ok(changed)
     })
@@ -114,8 +114,8 @@ async fn test(gate: Gate<BackupRun>, desk: Data<Desk>, Path(id): Path<i64>) -> R
     params(("target" = i64, Path, description = "Number of the target")),
     responses((status = 204, description = "It is forgotten."), (status = 404, description = "There is none such."),
               (status = 403, description = "The sign-in is not fresh.")))]
-async fn remove(gate: Gate<BackupRun>, Path(id): Path<i64>) -> Result<HttpResponse> {
-    gate.write(move |tx| targets::remove(tx, TargetId(id))).await?;
+async fn remove(gate: Gate<BackupKeep>, Path(id): Path<i64>) -> Result<HttpResponse> {
+    gate.write(move |tx| targets::remove(tx.narrow(), TargetId(id))).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

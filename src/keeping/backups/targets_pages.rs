@@ -7,8 +7,8 @@ use super::{Backup, Desk, Step, Sums, probe};
 use crate::keeping::backup::Keep;
 use crate::keeping::backup::storage::Place;
 use crate::keeping::targets::{self, Regions};
-use crate::kernel::access::{BackupRun, BackupView, Gate, Read, Tx};
-use crate::kernel::error::{Kind, Result};
+use crate::kernel::access::{BackupKeep, BackupRun, BackupView, Gate, Read, Tx};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::TargetId;
 use crate::kernel::schedule::zones;
 use crate::kernel::time::Timestamp;
@@ -56,6 +56,7 @@ struct NewPage {
 struct TargetPage {
     frame: Frame,
     may_run: bool,
+    may_keep: bool,
     is_fresh: bool,
     standing: Standing,
     kind: &'static str,
@@ -85,12 +86,19 @@ async fn show_new(
     Query(asked): Query<KindQuery>,
 ) -> Result<Page<NewPage>> {
     let form = TargetForm::new(&asked.kind);
-    let page = gate.read(move |tx| NewPage::of(tx, visit, form, Problems::default()));
+    let page = gate.read(move |tx| {
+        if !tx.may::<BackupKeep>() {
+            return Err(
+                Error::forbidden("Your role does not allow this.").hint("Ask an owner of the instance.")
+            );
+        }
+        NewPage::of(tx, visit, form, Problems::default())
+    });
     Ok(Page::new(page.await?))
 }
 
 async fn add(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     visit: Visit,
     desk: Data<Desk>,
     Form(form): Form<TargetForm>,
@@ -100,7 +108,7 @@ async fn add(
     match form.checked(&instance) {
         Ok(draft) => {
             let secrets = form.secrets();
-            let added = gate.write(move |tx| targets::add(tx, &instance, &draft, secrets.as_ref()));
+            let added = gate.write(move |tx| targets::add(tx.narrow(), &instance, &draft, secrets.as_ref()));
             match added.await {
                 Ok(id) => {
                     let to = format!("{PAGE}/targets/{}", id.0);
@@ -119,7 +127,7 @@ async fn add(
 }
 
 /// Puts the refusal of an operation beside its field; others go on as they are.
-fn note(problems: &mut Problems, form: &TargetForm, reason: &crate::kernel::error::Error) -> Result<()> {
+fn note(problems: &mut Problems, form: &TargetForm, reason: &Error) -> Result<()> {
     let field = match reason.kind() {
         Kind::Conflict if reason.sentence().contains("called") => "name",
         Kind::Conflict => form.address_field(),
@@ -157,7 +165,7 @@ async fn show(
 }
 
 async fn change(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     visit: Visit,
     desk: Data<Desk>,
     Path(id): Path<i64>,
@@ -166,7 +174,7 @@ async fn change(
     let desk = desk.into_inner();
     let mut problems = Problems::default();
     match form.checked(&desk.instance) {
-        Ok(draft) => match gate.write(move |tx| targets::change(tx, TargetId(id), &draft)).await {
+        Ok(draft) => match gate.write(move |tx| targets::change(tx.narrow(), TargetId(id), &draft)).await {
             Ok(()) => return Ok(to(id).saying("The target is saved.").into()),
             Err(reason) => note(&mut problems, &form, &reason)?,
         },
@@ -180,7 +188,7 @@ async fn change(
 }
 
 async fn set_secrets(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     desk: Data<Desk>,
     Path(id): Path<i64>,
     Form(form): Form<TargetForm>,
@@ -190,7 +198,7 @@ async fn set_secrets(
         return Ok(to(id).warning("Nothing was entered, so the secrets stay as they are."));
     };
     let instance = Arc::clone(&desk.instance);
-    gate.write(move |tx| targets::set_secrets(tx, &instance, TargetId(id), &secrets)).await?;
+    gate.write(move |tx| targets::set_secrets(tx.narrow(), &instance, TargetId(id), &secrets)).await?;
     Ok(to(id).saying("The secrets are sealed and stored. They are not shown again."))
 }
 
@@ -214,8 +222,8 @@ struct TrustForm {
     host_key: String,
 }
 
-async fn trust(gate: Gate<BackupRun>, Path(id): Path<i64>, Form(form): Form<TrustForm>) -> Result<Redirect> {
-    match gate.write(move |tx| targets::trust(tx, TargetId(id), form.host_key.trim())).await {
+async fn trust(gate: Gate<BackupKeep>, Path(id): Path<i64>, Form(form): Form<TrustForm>) -> Result<Redirect> {
+    match gate.write(move |tx| targets::trust(tx.narrow(), TargetId(id), form.host_key.trim())).await {
         Ok(()) => {}
         Err(refusal) if refusal.kind() == Kind::Invalid => {
             let hint = refusal.hint_text().unwrap_or_default();
@@ -226,19 +234,19 @@ async fn trust(gate: Gate<BackupRun>, Path(id): Path<i64>, Form(form): Form<Trus
     Ok(to(id).saying("The host key is confirmed. From now on only this server is spoken to."))
 }
 
-async fn enable(gate: Gate<BackupRun>, Path(id): Path<i64>) -> Result<Redirect> {
-    gate.write(move |tx| targets::enable(tx, TargetId(id))).await?;
+async fn enable(gate: Gate<BackupKeep>, Path(id): Path<i64>) -> Result<Redirect> {
+    gate.write(move |tx| targets::enable(tx.narrow(), TargetId(id))).await?;
     Ok(to(id).saying("Backups go there again."))
 }
 
-async fn disable(gate: Gate<BackupRun>, desk: Data<Desk>, Path(id): Path<i64>) -> Result<Redirect> {
-    gate.write(move |tx| targets::disable(tx, TargetId(id))).await?;
+async fn disable(gate: Gate<BackupKeep>, desk: Data<Desk>, Path(id): Path<i64>) -> Result<Redirect> {
+    gate.write(move |tx| targets::disable(tx.narrow(), TargetId(id))).await?;
     desk.cancel(Some(TargetId(id)));
     Ok(to(id).saying("No backup goes there any more. What is there stays."))
 }
 
-async fn remove(gate: Gate<BackupRun>, desk: Data<Desk>, Path(id): Path<i64>) -> Result<Redirect> {
-    gate.write(move |tx| targets::remove(tx, TargetId(id))).await?;
+async fn remove(gate: Gate<BackupKeep>, desk: Data<Desk>, Path(id): Path<i64>) -> Result<Redirect> {
+    gate.write(move |tx| targets::remove(tx.narrow(), TargetId(id))).await?;
     desk.cancel(Some(TargetId(id)));
     let said = "The target is removed and its secrets are forgotten. The data there is untouched.";
     Ok(Redirect::to(PAGE).saying(said))
@@ -288,6 +296,7 @@ impl TargetPage {
                 .here(target.name.clone())
                 .key(&["b"], "Back up now"),
             may_run: tx.may::<BackupRun>(),
+            may_keep: tx.may::<BackupKeep>(),
             is_fresh: tx.is_fresh(),
             kind: place.as_ref().map_or("folder", Place::kind),
             is_on_same_disk: place.as_ref().is_some_and(|place| desk.is_on_same_disk(place)),

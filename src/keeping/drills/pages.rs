@@ -4,7 +4,7 @@ use super::{Drill, Evidence, Goals, Proven};
 use crate::keeping::backup::scratch::Progress;
 use crate::keeping::backups::{Cause, Desk};
 use crate::keeping::targets;
-use crate::kernel::access::{BackupRun, BackupView, Gate, Read, Tx};
+use crate::kernel::access::{BackupKeep, BackupRun, BackupView, Gate, Read, Tx};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::schedule;
 use crate::kernel::time::Timestamp;
@@ -38,6 +38,7 @@ pub(super) fn routes() -> Vec<Route> {
 struct DrillsPage {
     frame: Frame,
     may_run: bool,
+    may_keep: bool,
     /// The targets that are on, each with its last proof.
     targets: Vec<Proven>,
     goals: Goals,
@@ -116,7 +117,7 @@ async fn stop(gate: Gate<BackupRun>, desk: Data<Desk>, Form(Nothing {}): Form<No
 }
 
 async fn change_goals(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     visit: Visit,
     desk: Data<Desk>,
     Form(form): Form<GoalsForm>,
@@ -127,7 +128,7 @@ async fn change_goals(
         let page = gate.read(move |tx| DrillsPage::of(tx.reading(), visit, progress, Some((form, problems))));
         return Ok(Page::refused(page.await?).into());
     }
-    gate.write(move |tx| form.goals().set(tx)).await?;
+    gate.write(move |tx| form.goals().set(tx.narrow())).await?;
     Ok(Redirect::to(PAGE).saying("The plan of drills is saved.").into())
 }
 
@@ -193,6 +194,7 @@ impl DrillsPage {
             targets: super::proofs(tx)?,
             frame,
             may_run,
+            may_keep: tx.may::<BackupKeep>(),
             goals,
             schedule_words,
             drills,

@@ -2,7 +2,7 @@
 
 use super::{Mode, Request, Restore, State, Tally, What};
 use crate::keeping::backups::{self, Desk};
-use crate::kernel::access::{BackupView, Gate, RestoreRun};
+use crate::kernel::access::{Gate, RestoreRun, RestoreView};
 use crate::kernel::error::Result;
 use crate::kernel::id::{RestoreId, TargetId};
 use crate::web::respond::{Accepted, Json, Path};
@@ -29,7 +29,7 @@ pub struct Api;
 
 /// The newest restores first.
 #[utoipa::path(get, path = "/api/v1/restores", tag = "backups", responses((status = 200, body = RestoresWire)))]
-async fn index(gate: Gate<BackupView>) -> Result<Json<RestoresWire>> {
+async fn index(gate: Gate<RestoreView>) -> Result<Json<RestoresWire>> {
     let restores = gate.read(super::list).await?.into_iter().map(RestoreWire::from).collect();
     Ok(Json(RestoresWire { restores }))
 }
@@ -57,7 +57,7 @@ async fn start(
 #[utoipa::path(get, path = "/api/v1/restores/{restore}", tag = "backups",
     params(("restore" = i64, Path, description = "Number of the restore")),
     responses((status = 200, body = RestoreWire), (status = 404, description = "There is no such restore.")))]
-async fn show(gate: Gate<BackupView>, Path(id): Path<i64>) -> Result<Json<RestoreWire>> {
+async fn show(gate: Gate<RestoreView>, Path(id): Path<i64>) -> Result<Json<RestoreWire>> {
     Ok(Json(gate.read(move |tx| super::get(tx, RestoreId(id))).await?.into()))
 }
 

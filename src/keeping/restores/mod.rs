@@ -26,7 +26,7 @@ use crate::keeping::backup::scratch::Turn;
 use crate::keeping::backup::{Receipt, Scratch};
 use crate::keeping::backups::{self, Chosen, Desk};
 use crate::keeping::targets::Goal;
-use crate::kernel::access::{BackupView, Gate, Read, RestoreRun, Write};
+use crate::kernel::access::{Gate, Read, RestoreRun, RestoreView, Write};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::RestoreId;
@@ -134,12 +134,12 @@ pub struct Request {
 }
 
 /// The newest records first.
-pub fn list(tx: Read<'_, BackupView>) -> Result<Vec<Restore>> {
+pub fn list(tx: Read<'_, RestoreView>) -> Result<Vec<Restore>> {
     sql::newest(tx)
 }
 
 /// One of them.
-pub fn get(tx: Read<'_, BackupView>, id: RestoreId) -> Result<Restore> {
+pub fn get(tx: Read<'_, RestoreView>, id: RestoreId) -> Result<Restore> {
     sql::of(tx, id)?.ok_or_else(|| Error::not_found("There is no restore of this number."))
 }
 

@@ -4,7 +4,7 @@ use super::{Mode, Request, Restore, Tally, What};
 use crate::keeping::backup::scratch::Progress;
 use crate::keeping::backups::{self, Chosen, Desk};
 use crate::keeping::targets;
-use crate::kernel::access::{BackupView, Gate, Read, RestoreRun, Tx};
+use crate::kernel::access::{Gate, Read, RestoreRun, RestoreView, Tx};
 use crate::kernel::error::Result;
 use crate::kernel::id::RestoreId;
 use crate::kernel::time::Timestamp;
@@ -76,7 +76,7 @@ struct Asked {
 }
 
 async fn choose(
-    gate: Gate<BackupView>,
+    gate: Gate<RestoreView>,
     visit: Visit,
     desk: Data<Desk>,
     Query(asked): Query<Asked>,
@@ -90,7 +90,7 @@ async fn choose(
 }
 
 async fn chooser(
-    gate: &Gate<BackupView>,
+    gate: &Gate<RestoreView>,
     visit: Visit,
     desk: &Desk,
     form: AskedForm,
@@ -129,7 +129,7 @@ async fn chooser(
     let name = known.iter().find(|target| Some(target.id) == id).map(|target| target.name.clone());
     let targets = known.into_iter().map(|target| (target.id.0.to_string(), target.name));
     let targets = Choice::among(targets.collect::<Vec<_>>(), &target_id);
-    gate.read(move |tx: Read<'_, BackupView>| {
+    gate.read(move |tx: Read<'_, RestoreView>| {
         Ok(ChoosePage {
             frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups).here("Restore"),
             may_run: tx.may::<RestoreRun>(),
@@ -148,7 +148,7 @@ async fn chooser(
 
 async fn start(
     gate: Gate<RestoreRun>,
-    look: Gate<BackupView>,
+    look: Gate<RestoreView>,
     visit: Visit,
     desk: Data<Desk>,
     Form(form): Form<AskedForm>,
@@ -171,14 +171,14 @@ async fn start(
 }
 
 async fn show(
-    gate: Gate<BackupView>,
+    gate: Gate<RestoreView>,
     visit: Visit,
     desk: Data<Desk>,
     Path(id): Path<i64>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let (is_by_script, progress) = (visit.is_by_script, desk.bench.progress());
-    let page = gate.read(move |tx: Read<'_, BackupView>| {
+    let page = gate.read(move |tx: Read<'_, RestoreView>| {
         let restore = super::get(tx, RestoreId(id))?;
         let frame = Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups);
         Ok(ShowPage {

@@ -6,7 +6,7 @@ use crate::keeping::backups::{self, Chosen, Desk};
 use crate::keeping::shipping::Reach;
 use crate::keeping::shipping::moment::{field, parse, told, zone};
 use crate::keeping::targets::{self, Goal};
-use crate::kernel::access::{BackupView, Gate};
+use crate::kernel::access::{Gate, RestoreView};
 use crate::kernel::error::Result;
 use crate::kernel::records;
 use crate::kernel::time::Timestamp;
@@ -129,7 +129,7 @@ impl Choice {
 
 /// What can be chosen, and what would be lost with what is.
 pub(super) async fn choice(
-    gate: &Gate<BackupView>,
+    gate: &Gate<RestoreView>,
     desk: &Desk,
     asked: &Asked,
     problems: &mut Problems,
@@ -213,7 +213,7 @@ fn chosen(reach: &Reach, typed: &str) -> Result<(Timestamp, u64), String> {
     })
 }
 
-async fn then(gate: &Gate<BackupView>, then: impl Fn(&'static str) -> i64) -> Result<(Vec<Line>, i64)> {
+async fn then(gate: &Gate<RestoreView>, then: impl Fn(&'static str) -> i64) -> Result<(Vec<Line>, i64)> {
     let names: Vec<String> = SHOWN.iter().map(|(table, ..)| (*table).to_owned()).collect();
     let (now, last) =
         gate.read_at_length(move |tx| Ok((records::counts(tx, &names)?, sql::last_entry(tx)?))).await?;
@@ -223,7 +223,7 @@ async fn then(gate: &Gate<BackupView>, then: impl Fn(&'static str) -> i64) -> Re
 }
 
 /// What was made after a moment: it would be lost. What was deleted since nobody can tell before it is back.
-async fn since(gate: &Gate<BackupView>, at: Timestamp, base: u64) -> Result<Compared> {
+async fn since(gate: &Gate<RestoreView>, at: Timestamp, base: u64) -> Result<Compared> {
     let (made, entries_since) = gate
         .read_at_length(move |tx| {
             let made = SHOWN.iter().map(|(table, column, _)| sql::made_since(tx, table, column, at));

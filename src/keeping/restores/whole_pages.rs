@@ -7,7 +7,7 @@ use super::whole_sql as sql;
 use crate::keeping::backup::scratch::Progress;
 use crate::keeping::backups::{self, Desk};
 use crate::keeping::targets;
-use crate::kernel::access::{BackupRun, BackupView, Gate, Read, RestoreRun, Tx};
+use crate::kernel::access::{BackupRun, Gate, Read, RestoreRun, RestoreView, Tx};
 use crate::kernel::error::Result;
 use crate::kernel::restart::Restart;
 use crate::kernel::swap::{self, Kept};
@@ -79,7 +79,7 @@ struct KeptForm {
 }
 
 async fn show(
-    gate: Gate<BackupView>,
+    gate: Gate<RestoreView>,
     visit: Visit,
     desk: Data<Desk>,
     Query(asked): Query<Asked>,
@@ -98,7 +98,7 @@ async fn show(
 }
 
 async fn page(
-    gate: &Gate<BackupView>,
+    gate: &Gate<RestoreView>,
     visit: Visit,
     desk: &Desk,
     asked: Asked,
@@ -118,7 +118,7 @@ async fn page(
         }
     };
     let kept = swap::kept(&desk.instance.data)?;
-    gate.read(move |tx: Read<'_, BackupView>| {
+    gate.read(move |tx: Read<'_, RestoreView>| {
         let days: i64 = KEPT_DAYS.get(tx)?.parse().unwrap_or(30);
         let aside = kept.into_iter().map(|kept| Aside {
             at: Timestamp(kept.at),
@@ -145,7 +145,7 @@ async fn page(
 
 async fn begin(
     gate: Gate<RestoreRun>,
-    (backup, look): (Gate<BackupRun>, Gate<BackupView>),
+    (backup, look): (Gate<BackupRun>, Gate<RestoreView>),
     visit: Visit,
     (desk, restart, attempt): (Data<Desk>, Data<Restart>, Data<Attempt>),
     Form(form): Form<OrderForm>,

@@ -4,7 +4,7 @@ use super::{Program, Runbook, set_contact, write};
 use crate::keeping::backups::Desk;
 use crate::keeping::overview::About;
 use crate::keeping::shipping::Shipping;
-use crate::kernel::access::{BackupRun, BackupView, Gate, Read, Tx};
+use crate::kernel::access::{BackupKeep, BackupView, Gate, Read, Tx};
 use crate::kernel::error::Result;
 use crate::people;
 use crate::web::filters;
@@ -28,7 +28,7 @@ pub(super) fn routes() -> Vec<Route> {
 #[template(path = "keeping/runbook/show.html")]
 struct RunbookPage {
     frame: Frame,
-    may_run: bool,
+    may_keep: bool,
     book: Runbook,
 }
 
@@ -53,14 +53,14 @@ async fn show(
         }
         Ok(RunbookPage {
             frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups).here("Runbook"),
-            may_run: tx.may::<BackupRun>(),
+            may_keep: tx.may::<BackupKeep>(),
             book,
         })
     });
     Ok(Page::new(view.await?))
 }
 
-async fn change(gate: Gate<BackupRun>, Form(form): Form<ContactForm>) -> Result<Redirect> {
-    gate.write(move |tx| set_contact(tx, form.contact.trim())).await?;
+async fn change(gate: Gate<BackupKeep>, Form(form): Form<ContactForm>) -> Result<Redirect> {
+    gate.write(move |tx| set_contact(tx.narrow(), form.contact.trim())).await?;
     Ok(Redirect::to(PAGE).saying("The contact is saved. Print the runbook again."))
 }

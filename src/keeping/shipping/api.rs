@@ -1,7 +1,7 @@
 //! The shipped log over JSON.
 
 use super::{Place, Shipping, Switch};
-use crate::kernel::access::{BackupRun, BackupView, Gate};
+use crate::kernel::access::{BackupKeep, BackupView, Gate};
 use crate::kernel::error::Result;
 use crate::kernel::id::TargetId;
 use crate::kernel::time::{Clock, Timestamp};
@@ -36,14 +36,14 @@ async fn show(gate: Gate<BackupView>, shipping: Data<Shipping>) -> Result<Json<L
 #[utoipa::path(put, path = "/api/v1/backups/log", tag = "backups", request_body = SwitchWire,
     responses((status = 200, body = LogWire)))]
 async fn change(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     shipping: Data<Shipping>,
     Json(wire): Json<SwitchWire>,
 ) -> Result<Json<LogWire>> {
     let kept = gate.read(|tx| Switch::get(tx)).await?;
     let switch = Switch { is_on: wire.on, seconds: wire.seconds.unwrap_or(kept.seconds) };
     switch.check()?;
-    gate.write(move |tx| switch.set(tx)).await?;
+    gate.write(move |tx| switch.set(tx.narrow())).await?;
     shipping.nudge();
     Ok(Json(LogWire::of(switch, &shipping)))
 }
@@ -53,12 +53,12 @@ async fn change(
     params(("target" = i64, Path, description = "Number of the target")),
     responses((status = 204, description = "It is so."), (status = 404, description = "There is none such.")))]
 async fn choose(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     shipping: Data<Shipping>,
     Path(target): Path<i64>,
     Json(wire): Json<ChoiceWire>,
 ) -> Result<HttpResponse> {
-    gate.write(move |tx| super::choose(tx, TargetId(target), wire.on)).await?;
+    gate.write(move |tx| super::choose(tx.narrow(), TargetId(target), wire.on)).await?;
     shipping.nudge();
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,7 +1,7 @@
 //! The page of the shipped log: whether it is on, and how far it is.
 
 use super::{Chosen, Place, Shipping, Switch, chosen};
-use crate::kernel::access::{BackupRun, BackupView, Gate, Read, Tx};
+use crate::kernel::access::{BackupKeep, BackupView, Gate, Permission, Read, RestoreView, Tx};
 use crate::kernel::error::Result;
 use crate::kernel::id::TargetId;
 use crate::kernel::time::{Clock, Timestamp};
@@ -27,7 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
 #[template(path = "keeping/shipping/log.html")]
 struct LogPage {
     frame: Frame,
-    may_run: bool,
+    may_keep: bool,
     is_on: bool,
     rows: Vec<Row>,
     seconds: i64,
@@ -66,7 +66,7 @@ async fn show(gate: Gate<BackupView>, visit: Visit, shipping: Data<Shipping>) ->
 }
 
 async fn change(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     visit: Visit,
     shipping: Data<Shipping>,
     Form(form): Form<SwitchForm>,
@@ -79,25 +79,30 @@ async fn change(
         return Ok(Page::refused(page.await?).into());
     }
     let said = if switch.is_on { "The log is shipped." } else { "The log is not shipped any more." };
-    gate.write(move |tx| switch.set(tx)).await?;
+    gate.write(move |tx| switch.set(tx.narrow())).await?;
     shipping.nudge();
     Ok(Redirect::to(PAGE).saying(said).into())
 }
 
 async fn choose(
-    gate: Gate<BackupRun>,
+    gate: Gate<BackupKeep>,
     Path(target): Path<i64>,
     shipping: Data<Shipping>,
     Form(ChoiceForm { on }): Form<ChoiceForm>,
 ) -> Result<Redirect> {
     let has_log = on == "yes";
-    gate.write(move |tx| super::choose(tx, TargetId(target), has_log)).await?;
+    gate.write(move |tx| super::choose(tx.narrow(), TargetId(target), has_log)).await?;
     shipping.nudge();
     let said = if has_log { "The log goes there." } else { "The log does not go there any more." };
     Ok(Redirect::to(PAGE).saying(said))
 }
 
 impl LogPage {
+    /// Whether to lead to the page on which the instance goes back to a moment.
+    fn may_look(&self) -> bool {
+        self.frame.leads_to(&RestoreView::INFO)
+    }
+
     fn of(
         tx: Read<'_, BackupView>,
         visit: Visit,
@@ -113,7 +118,7 @@ impl LogPage {
             Row::of(chosen, place.filter(|_| stored.is_on), now)
         };
         Ok(LogPage {
-            may_run: tx.may::<BackupRun>(),
+            may_keep: tx.may::<BackupKeep>(),
             frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups).here("Point in time"),
             is_on: switch.is_on,
             rows: chosen(tx)?.into_iter().map(row).collect(),

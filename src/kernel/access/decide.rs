@@ -3,9 +3,9 @@
 use super::actor::{Bearer, Power};
 use super::locate::Found;
 use super::permission::{
-    AccountWrite, AuditExport, AuditView, BackupRun, BackupView, Info, InstanceKeep, InstanceView,
+    AccountWrite, AuditExport, AuditView, BackupKeep, BackupRun, Info, InstanceKeep, InstanceView,
     MemberManage, MemberView, PeopleManage, PeopleView, Permission, ProjectAdmin, ProjectAudit, ProjectKeep,
-    ProjectList, ProjectView, RestoreRun, StorageKeep, StorageView, UploadWrite,
+    ProjectList, ProjectView, RestoreRun, RestoreView, StorageKeep, StorageView, UploadWrite,
 };
 use crate::kernel::error::Error;
 
@@ -24,6 +24,8 @@ pub enum Role {
     Viewer,
     /// Looks, and reads the audit trail.
     Auditor,
+    /// Makes and checks backups, and reads nothing of what they hold. In the instance only.
+    BackupOperator,
 }
 
 /// What every active person may do, whatever their roles.
@@ -31,8 +33,15 @@ const ANYBODY: &[Info] = &[AccountWrite::INFO, ProjectList::INFO];
 
 impl Role {
     /// All roles, widest first.
-    pub const ALL: [Role; 6] =
-        [Role::Owner, Role::Manager, Role::Tester, Role::Automation, Role::Viewer, Role::Auditor];
+    pub const ALL: [Role; 7] = [
+        Role::Owner,
+        Role::Manager,
+        Role::Tester,
+        Role::Automation,
+        Role::Viewer,
+        Role::Auditor,
+        Role::BackupOperator,
+    ];
 
     /// The word in tables, forms and the API.
     pub fn word(self) -> &'static str {
@@ -43,6 +52,7 @@ impl Role {
             Role::Automation => "automation",
             Role::Viewer => "viewer",
             Role::Auditor => "auditor",
+            Role::BackupOperator => "backup_operator",
         }
     }
 
@@ -55,6 +65,7 @@ impl Role {
             Role::Automation => "Automation",
             Role::Viewer => "Viewer",
             Role::Auditor => "Auditor",
+            Role::BackupOperator => "Backup operator",
         }
     }
 
@@ -67,6 +78,9 @@ impl Role {
             Role::Automation => "A pipeline that uploads reports.",
             Role::Viewer => "Looks and changes nothing.",
             Role::Auditor => "Looks, and reads the audit trail.",
+            Role::BackupOperator => {
+                "Makes and checks backups; sees no project and nothing that backups hold."
+            }
         }
     }
 
@@ -82,7 +96,7 @@ impl Role {
                 InstanceKeep::INFO,
                 ProjectAdmin::INFO,
                 PeopleManage::INFO,
-                BackupRun::INFO,
+                BackupKeep::INFO,
                 RestoreRun::INFO,
                 StorageKeep::INFO,
                 AuditExport::INFO,
@@ -98,14 +112,24 @@ impl Role {
             Role::Auditor => &[
                 InstanceView::INFO,
                 PeopleView::INFO,
-                BackupView::INFO,
+                RestoreView::INFO,
                 StorageView::INFO,
                 AuditView::INFO,
                 ProjectView::INFO,
                 MemberView::INFO,
                 ProjectAudit::INFO,
             ],
+            Role::BackupOperator => &[BackupRun::INFO],
         }
+    }
+
+    /// Whether it may be given in a project.
+    pub fn is_of_projects(self) -> bool {
+        self != Role::BackupOperator
+    }
+
+    fn reaches(self, asked: &Info) -> bool {
+        covers(self.permissions(), asked)
     }
 }
 
@@ -131,12 +155,14 @@ pub fn decide(asked: &Info, bearer: &Bearer, found: Found, roles: &[Role]) -> Re
         Power::Everything => Ok(()),
         Power::Only(list) => covers(list, asked).then_some(()).ok_or(Refusal::Role),
         Power::Roles { scope, project } => {
-            let is_foreign = roles.is_empty() && found != Found::Instance;
+            // A role of the instance alone says nothing about its projects, not even that they exist.
+            let sees_projects = roles.iter().any(|role| role.reaches(&ProjectView::INFO));
+            let is_foreign = !sees_projects && found != Found::Instance;
             let is_outside = project.is_some_and(|only| matches!(found, Found::Project(at) if at != only));
             if is_foreign || is_outside {
                 return Err(Refusal::NothingThere);
             }
-            if !covers(ANYBODY, asked) && !roles.iter().any(|role| covers(role.permissions(), asked)) {
+            if !covers(ANYBODY, asked) && !roles.iter().any(|role| role.reaches(asked)) {
                 return Err(Refusal::Role);
             }
             // A token for one project says nothing about the instance, its owner's account included.

@@ -138,10 +138,14 @@ permissions! {
     PeopleManage = "people.manage", Instance, Changes, implies PeopleView;
     /// See backups and their proofs.
     BackupView = "backup.view", Instance, Views;
-    /// Make backups and change their schedule.
+    /// Make backups, test targets, read backups back and hold drills.
     BackupRun = "backup.run", Instance, Changes, implies BackupView;
+    /// Say where backups go, when they are made and how long they stay.
+    BackupKeep = "backup.keep", Instance, Changes, implies BackupRun BackupView;
+    /// See what restores would bring back or brought back, in words of the cases.
+    RestoreView = "restore.view", Instance, Views, implies BackupView;
     /// Bring things back from a backup: a project, a case, a run, the whole instance.
-    RestoreRun = "backup.restore", Instance, Changes, implies BackupView;
+    RestoreRun = "backup.restore", Instance, Changes, implies RestoreView BackupView;
     /// See how space is used, what checks found and what is kept how long.
     StorageView = "storage.view", Instance, Views;
     /// Check and repair what is stored, change retention and holds, purge what has expired.

@@ -68,7 +68,8 @@ pub trait Tx: Copy {
             role != Role::Owner || roles.contains(&role) || matches!(bearer.power, Power::Everything);
         let is_of_here = |info: &&Info| *found == Found::Instance || info.scope == Project::WORD;
         let mut asked = role.permissions().iter().filter(is_of_here);
-        has_rank && asked.all(|info| decide(info, bearer, *found, roles).is_ok())
+        let is_given_here = *found == Found::Instance || role.is_of_projects();
+        has_rank && is_given_here && asked.all(|info| decide(info, bearer, *found, roles).is_ok())
     }
     /// Whether the person behind a session proved lately who they are. Whoever is at the machine has;
     /// a token proves nothing about who holds it.

@@ -36,6 +36,7 @@ pub(super) fn visible(tx: Read<'_, ProjectList>) -> Result<Vec<Project>> {
                   SELECT 1
                     FROM grants
                    WHERE user_id = :user AND (project_id IS NULL OR project_id = projects.id)
+                     AND role <> 'backup_operator'
                      AND (expires_at IS NULL OR expires_at > :now)))
             AND (:only IS NULL OR id = :only) AND trashed_at IS NULL
           ORDER BY key",

@@ -36,6 +36,10 @@ pub(super) fn set<P: Permission>(
     role: Role,
     expires_at: Option<Timestamp>,
 ) -> Result<GrantId> {
+    if project.is_some() && !role.is_of_projects() {
+        return Err(Error::invalid(format!("The role {} is given in the whole instance only.", role.word()))
+            .hint("Give it under Instance, People, or name no project."));
+    }
     let held = sql::of_user(tx, user, project)?;
     for role in held.map(|grant| grant.role).into_iter().chain([role]) {
         demand_reach(tx, role)?;

@@ -11,8 +11,8 @@ pub use api::{Api, routes};
 use super::users::{self, Name};
 use super::{roles, sessions};
 use crate::kernel::access::{
-    ALL, AccountView, AccountWrite, InProject, MemberManage, MemberView, Permission, ProjectList, Read, Role,
-    Tx, UploadWrite, Write,
+    ALL, AccountView, AccountWrite, BackupRun, InProject, MemberManage, MemberView, Permission, ProjectList,
+    Read, Role, Tx, UploadWrite, Write,
 };
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::error::{Error, Result};
@@ -42,11 +42,13 @@ pub enum Reach {
     ReadOnly,
     /// Uploading reports.
     Upload,
+    /// Making and checking backups.
+    Backups,
 }
 
 impl Reach {
     /// All reaches, widest first.
-    pub const ALL: [Reach; 3] = [Reach::Everything, Reach::ReadOnly, Reach::Upload];
+    pub const ALL: [Reach; 4] = [Reach::Everything, Reach::ReadOnly, Reach::Upload, Reach::Backups];
 
     /// The word in forms and the API.
     pub fn word(self) -> &'static str {
@@ -54,6 +56,7 @@ impl Reach {
             Reach::Everything => "everything",
             Reach::ReadOnly => "read",
             Reach::Upload => "upload",
+            Reach::Backups => "backups",
         }
     }
 
@@ -63,6 +66,7 @@ impl Reach {
             Reach::Everything => "Everything I may do, except changing my account.",
             Reach::ReadOnly => "Looking only.",
             Reach::Upload => "Uploading reports.",
+            Reach::Backups => "Making and checking backups, and reading nothing that they hold.",
         }
     }
 
@@ -80,6 +84,7 @@ impl Reach {
                 named(ALL.iter().filter(|info| info.effect == "views").map(|info| info.name).collect())
             }
             Reach::Upload => named(vec![ProjectList::INFO.name, UploadWrite::INFO.name]),
+            Reach::Backups => named(vec![BackupRun::INFO.name]),
         }
     }
 
@@ -88,6 +93,7 @@ impl Reach {
         match scope {
             None => Reach::Everything,
             Some(names) if names.split(' ').any(|name| name == UploadWrite::INFO.name) => Reach::Upload,
+            Some(names) if names.split(' ').any(|name| name == BackupRun::INFO.name) => Reach::Backups,
             Some(_) => Reach::ReadOnly,
         }
     }
@@ -165,6 +171,12 @@ pub fn projects(tx: Read<'_, AccountView>) -> Result<Vec<String>> {
 pub fn issue(tx: Write<'_, AccountWrite>, new: NewToken) -> Result<Audited<'_, Issued>> {
     sessions::demand_proof(tx)?;
     let (_, user) = sessions::current(tx)?;
+    if new.reach == Reach::Backups && new.project.is_some() {
+        return Err(Error::invalid(
+            "A backup is of the whole instance, so this token cannot be for one project.",
+        )
+        .hint("Choose all projects; the token reads none of them."));
+    }
     let project = new.project.map(|key| {
         sql::project_of(tx, user, &key)?.ok_or_else(|| {
             Error::not_found(format!("You have no project {key}.")).hint("Choose one from the list.")

@@ -96,6 +96,7 @@ pub(super) fn project_of(tx: impl Tx, user: UserId, key: &str) -> Result<Option<
           WHERE key = :key AND trashed_at IS NULL
             AND EXISTS (SELECT 1 FROM grants
                          WHERE user_id = :user AND (project_id IS NULL OR project_id = projects.id)
+                           AND role <> 'backup_operator'
                            AND (expires_at IS NULL OR expires_at > :now))",
         named_params! { ":key": key, ":user": user, ":now": tx.now() },
     )?;
@@ -110,6 +111,7 @@ pub(super) fn projects(tx: impl Tx, user: UserId) -> Result<Vec<String>> {
           WHERE state = 'active' AND trashed_at IS NULL
             AND EXISTS (SELECT 1 FROM grants
                          WHERE user_id = :user AND (project_id IS NULL OR project_id = projects.id)
+                           AND role <> 'backup_operator'
                            AND (expires_at IS NULL OR expires_at > :now))
           ORDER BY key",
         named_params! { ":user": user, ":now": tx.now() },

@@ -67,7 +67,7 @@ struct NewPage {
 #[template(path = "people/users/roles.html")]
 struct RolesPage {
     frame: Frame,
-    roles: [Role; 6],
+    roles: [Role; 7],
 }
 
 /// Shows the link of an invitation, this once.

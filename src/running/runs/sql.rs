@@ -206,6 +206,7 @@ pub(super) fn is_member(tx: impl InProject, user: UserId) -> Result<bool> {
         "SELECT users.id
            FROM users JOIN grants ON user_id = users.id
           WHERE users.id = :user AND state = 'active' AND (project_id IS NULL OR project_id = :project)
+            AND role <> 'backup_operator'
             AND (expires_at IS NULL OR expires_at > :now)
           LIMIT 1",
         named_params! { ":user": user, ":project": tx.project(), ":now": tx.now() },

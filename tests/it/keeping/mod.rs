@@ -11,6 +11,7 @@ mod kit;
 mod kms;
 mod maintenance;
 mod moments;
+mod operator;
 mod overview;
 mod places;
 mod restores;

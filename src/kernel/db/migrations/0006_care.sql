@@ -250,3 +250,20 @@ ALTER TABLE targets ADD COLUMN has_log INTEGER NOT NULL DEFAULT 1 CHECK (has_log
 ALTER TABLE targets ADD COLUMN kit_generation INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE targets ADD COLUMN kit_tried_at INTEGER;
 ALTER TABLE targets ADD COLUMN kit_note TEXT;           -- what is left of before, or why it was not reached
+-- Roles: one that makes backups and reads nothing they hold. It is given in the instance alone.
+CREATE TABLE grants_with_backup_operators (
+  id         INTEGER PRIMARY KEY,
+  user_id    INTEGER NOT NULL REFERENCES users (id),
+  project_id INTEGER,                         -- NULL: in the whole instance
+  role       TEXT NOT NULL CHECK (role IN ('owner', 'manager', 'tester', 'automation', 'viewer', 'auditor',
+                                           'backup_operator')),
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  CHECK (role <> 'backup_operator' OR project_id IS NULL)
+) STRICT;
+INSERT INTO grants_with_backup_operators (id, user_id, project_id, role, created_at, expires_at)
+     SELECT id, user_id, project_id, role, created_at, expires_at FROM grants;
+DROP TABLE grants;
+ALTER TABLE grants_with_backup_operators RENAME TO grants;
+CREATE UNIQUE INDEX grants_of_a_user ON grants (user_id, coalesce(project_id, 0));
+CREATE INDEX grants_in_a_project ON grants (project_id);
