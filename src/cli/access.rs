@@ -35,6 +35,11 @@ pub struct Access {
 }
 
 impl Access {
+    /// Whether anything was said on the command line.
+    pub fn is_said(&self) -> bool {
+        self.access_file.is_some() || self.ask || self.host_key.is_some()
+    }
+
     /// The confirmed key of an SFTP server, if one was named.
     pub fn host_key(&self) -> Option<&str> {
         self.host_key.as_deref()

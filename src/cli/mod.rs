@@ -26,6 +26,7 @@ mod retention;
 mod runbook;
 mod serve;
 mod setup;
+mod standby;
 mod target;
 mod token;
 mod unlock;
@@ -85,6 +86,9 @@ enum Command {
     Target(target::Target),
     /// Ship what is committed between two backups.
     Log(log::Log),
+    /// A second machine that follows this one and can take over.
+    #[command(subcommand)]
+    Standby(standby::Standby),
     /// Projects.
     #[command(subcommand)]
     Project(project::Project),
@@ -182,6 +186,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
             Command::Verify(verify) => backup::verify(verify, &options, output).await,
             Command::Upgrade(upgrade) => upgrade::run(upgrade, &options, output).await,
             Command::UpgradeTrial => upgrade::trial(options).await,
+            Command::Standby(standby) => standby::run(standby, options, output).await,
             Command::Restore(restore) => backup::restore(restore, &options, output).await,
             command => {
                 let house = unlock::house(&options)?;

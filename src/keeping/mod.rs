@@ -4,6 +4,8 @@ pub mod certificates;
 
 pub mod backup;
 
+pub mod takeover;
+
 pub mod targets;
 
 pub mod backups;
@@ -17,6 +19,8 @@ pub mod recovery;
 pub mod drills;
 
 pub mod restores;
+
+pub mod standby;
 
 pub mod trail;
 
@@ -43,6 +47,7 @@ pub fn events() -> Vec<&'static Event> {
     [
         alarms::EVENTS,
         certificates::EVENTS,
+        takeover::EVENTS,
         targets::EVENTS,
         backups::EVENTS,
         shipping::EVENTS,
@@ -50,6 +55,7 @@ pub fn events() -> Vec<&'static Event> {
         recovery::EVENTS,
         drills::EVENTS,
         restores::EVENTS,
+        standby::EVENTS,
         runbook::EVENTS,
         trail::EVENTS,
         upgrade::EVENTS,

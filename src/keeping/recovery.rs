@@ -60,13 +60,13 @@ pub struct Restored {
 }
 
 /// Paper, and the keyring that it opened beside the repository, if one lies there that fits it.
-struct Brought<'a> {
+pub(super) struct Brought<'a> {
     paper: &'a Paper,
     beside: Option<Keyring>,
 }
 
 impl<'a> Brought<'a> {
-    fn to(place: &dyn Storage, paper: &'a Paper) -> Result<Brought<'a>> {
+    pub(super) fn to(place: &dyn Storage, paper: &'a Paper) -> Result<Brought<'a>> {
         // Whoever can write there can lay something down, but nothing that this paper opens.
         let opened = |json: &Vec<u8>| Keyring::open_bytes(json, &paper.unlock()).ok();
         let beside = locks::keyrings_beside(place)?.iter().find_map(opened);
@@ -90,7 +90,7 @@ impl<'a> Brought<'a> {
 
     /// The keys of what came back. A paper that is younger than the backup opens it by the keyring that lies
     /// beside the repository.
-    fn keyring(&self, json: &[u8]) -> Result<Keyring> {
+    pub(super) fn keyring(&self, json: &[u8]) -> Result<Keyring> {
         Keyring::open_bytes(json, &self.paper.unlock()).or_else(|reason| match &self.beside {
             Some(beside) => beside.as_of(json),
             None => Err(reason),
@@ -108,7 +108,8 @@ pub fn find(from: &Reach, paper: &Paper) -> Result<Found> {
     found(from, paper).map(|(found, _)| found)
 }
 
-fn found<'a>(from: &Reach, paper: &'a Paper) -> Result<(Found, Brought<'a>)> {
+/// The same with the paper and what it opened there.
+pub(super) fn found<'a>(from: &Reach, paper: &'a Paper) -> Result<(Found, Brought<'a>)> {
     let brought = Brought::to(from.open()?.storage(), paper)?;
     let found = restore::find(from, &brought.password(&from.place.to_string())?, None)?;
     Ok((found, brought))
@@ -206,7 +207,7 @@ fn taken(into: &Path) -> Error {
 
 /// The key beside the receipts could have been exchanged together with them. The one in the key ring
 /// could not: nobody makes a key ring that this paper opens.
-fn vouched(found: &Found, receipt: &Receipt, brought: &Brought<'_>) -> Result<()> {
+pub(super) fn vouched(found: &Found, receipt: &Receipt, brought: &Brought<'_>) -> Result<()> {
     let keyring = brought.keyring(&verify::keyring_in(found, receipt)?)?;
     let signing = SigningKey::from_bytes(keyring.backup_signing().expose());
     if signing.verifying_key() != found.public_key {

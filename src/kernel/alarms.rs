@@ -91,6 +91,8 @@ alarms! {
     RegionForbidden = "region_forbidden", "A backup target is in a forbidden region", Danger, "/instance/backups";
     /// No backup leaves this machine.
     NoTargetElsewhere = "no_target_elsewhere", "No backup leaves this machine", Warning, "/instance/backups";
+    /// Another machine has taken the instance over, as its mark at a target says; the subject is the target.
+    TakenOver = "taken_over", "Another machine took over", Danger, "/instance/backups/log";
     /// The shipped log is behind; the subject is the target.
     LogLagging = "log_lagging", "The log falls behind", Warning, "/instance/backups/log";
 }

@@ -52,6 +52,7 @@ pub const OWN_TABLES: &[&str] = &[
     "findings",
     "deletions",
     "sizes",
+    "takeovers",
     "migrations",
 ];
 

@@ -15,6 +15,9 @@ pub const SERVE_LOCK: &str = "serve.lock";
 /// Boot options, if somebody wrote any.
 pub const OPTIONS_FILE: &str = "testkeep.toml";
 
+/// Says that a folder holds a standby: it follows an instance and is none itself yet.
+pub const STANDBY_FILE: &str = "standby.json";
+
 /// The keyring of the instance in this data folder.
 pub fn keyring(data: &Path) -> PathBuf {
     data.join(KEYRING_FILE)
@@ -93,4 +96,9 @@ pub fn log(data: &Path) -> PathBuf {
 /// How far the log was shipped. As long as it is there, nobody but the server moves pages out of the log.
 pub fn log_state(data: &Path) -> PathBuf {
     log(data).join("state.json")
+}
+
+/// What a standby in this folder is, and how far.
+pub fn standby(data: &Path) -> PathBuf {
+    data.join(STANDBY_FILE)
 }

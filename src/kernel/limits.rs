@@ -5,6 +5,7 @@ mod certificates;
 mod exchange;
 mod keys;
 mod log;
+mod standby;
 mod storage;
 
 pub use care::*;
@@ -12,6 +13,7 @@ pub use certificates::*;
 pub use exchange::*;
 pub use keys::*;
 pub use log::*;
+pub use standby::*;
 pub use storage::*;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

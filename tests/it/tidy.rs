@@ -43,13 +43,14 @@ const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Where a clock other than `tx.now()` ticks.
-const CLOCKS: [(&str, &str); 7] = [
+const CLOCKS: [(&str, &str); 8] = [
     ("src/kernel/time.rs", "the only source of the present moment"),
     ("src/kernel/db/", "deadlines of reads and groups of writes"),
     ("src/guard/throttle.rs", "buckets fill with time"),
     ("src/cli/upgrade/steps.rs", "how long another program may take"),
     ("src/server/", "how long a request took, for the log"),
     ("src/keeping/shipping/", "when the next shipment is due, whoever sets the clock"),
+    ("src/keeping/standby/", "when the next look is due, and how long taking over took"),
     ("src/keeping/backup/storage/", "silence and pace of a line, and the moment in a signature"),
 ];
 

@@ -8,6 +8,7 @@ use super::{Cause, work};
 use crate::keeping::backup::{
     Bench, Engine, Identity, Ledger, Leftover, Papers, Proof, Receipt, Target, home,
 };
+use crate::keeping::takeover::is_taken_over;
 use crate::keeping::targets::{self, Goal};
 use crate::kernel::access::{BackupRun, Gate};
 use crate::kernel::error::{Error, Kind, Result};
@@ -251,6 +252,7 @@ impl Desk {
                 let failure = super::Failure {
                     is_scheduled: cause == Cause::Schedule,
                     was_stopped: order.ledger.is_cancelled(),
+                    left_behind: is_taken_over(&reason).then(|| goal.name.clone()),
                     said: reason.sentence().to_owned(),
                 };
                 let target = goal.id;
@@ -266,7 +268,9 @@ impl Desk {
         let (instance, goal, order) = (Arc::clone(&self.instance), goal.clone(), Arc::clone(order));
         let target = goal.id;
         let written = work::blocking(move || {
-            let engine = engine_of(&instance, &goal, goal.open()?.with_ledger(&order.ledger))?;
+            let target = goal.open()?.with_ledger(&order.ledger);
+            goal.refuse_left_behind(target.storage(), &instance, 0)?;
+            let engine = engine_of(&instance, &goal, target)?;
             work::write_and_read_back(&instance, &engine, &goal, pin, &order)
         });
         let (made, master) = written.await?;
@@ -297,7 +301,7 @@ impl Desk {
     pub async fn forget(&self, gate: &Gate<BackupRun>, goal: Goal) -> Result<usize> {
         let (Some(keep), Some(target)) = (goal.keep, goal.id) else { return Ok(0) };
         let instance = Arc::clone(&self.instance);
-        let gone = work::blocking(move || engine(&instance, &goal)?.forget(&keep)).await?;
+        let gone = work::blocking(move || engine_to_write(&instance, &goal)?.forget(&keep)).await?;
         let count = gone.len();
         if count > 0 {
             gate.write(move |tx| super::note_gone(tx, target, &gone)).await?;
@@ -308,7 +312,7 @@ impl Desk {
     /// Returns the space of what was forgotten. Answers whether there was a repository.
     pub async fn prune(&self, goal: Goal) -> Result<bool> {
         let instance = Arc::clone(&self.instance);
-        work::blocking(move || match engine(&instance, &goal)?.prune() {
+        work::blocking(move || match engine_to_write(&instance, &goal)?.prune() {
             Err(reason) if reason.kind() == Kind::NotFound => Ok(false),
             pruned => pruned.map(|()| true),
         })
@@ -319,7 +323,7 @@ impl Desk {
     /// place lets us. Answers what is left of before; none where there is no repository.
     pub async fn exchange_locks(&self, goal: Goal) -> Result<Option<Leftover>> {
         let instance = Arc::clone(&self.instance);
-        work::blocking(move || match engine(&instance, &goal)?.exchange_locks() {
+        work::blocking(move || match engine_to_write(&instance, &goal)?.exchange_locks() {
             Err(reason) if reason.kind() == Kind::NotFound => Ok(None),
             left => left.map(Some),
         })
@@ -352,6 +356,13 @@ impl Order {
 /// The engine at a place. Blocks: keys are read, and receipts of an older layout are brought along.
 pub(super) fn engine(instance: &Instance, goal: &Goal) -> Result<Engine> {
     engine_of(instance, goal, goal.open()?)
+}
+
+/// The same for changing what is there. Errors: `Forbidden` once another machine has taken the instance over.
+fn engine_to_write(instance: &Instance, goal: &Goal) -> Result<Engine> {
+    let target = goal.open()?;
+    goal.refuse_left_behind(target.storage(), instance, 0)?;
+    engine_of(instance, goal, target)
 }
 
 fn engine_of(instance: &Instance, goal: &Goal, target: Target) -> Result<Engine> {

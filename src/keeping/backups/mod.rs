@@ -30,6 +30,7 @@ pub use schedule::{BACKUP, LOOK, PRUNE};
 pub use sql::Sums;
 pub use targets_api::Api as TargetsApi;
 
+use crate::keeping::alarms::{self, Alarm};
 use crate::keeping::backup::keep::would_stay;
 use crate::keeping::backup::{Keep, Receipt};
 use crate::keeping::targets;
@@ -172,6 +173,8 @@ pub fn judged(tx: impl Tx, target: TargetId, keep: &Keep) -> Result<Vec<(Backup,
 struct Failure {
     is_scheduled: bool,
     was_stopped: bool,
+    /// The name of the target at which another machine is found to have taken over.
+    left_behind: Option<String>,
     said: String,
 }
 
@@ -197,6 +200,7 @@ fn settle_abandoned(tx: Write<'_, BackupRun>, place: &str) -> Result<usize> {
         let failure = Failure {
             is_scheduled: backup.cause == Cause::Schedule.word(),
             was_stopped: false,
+            left_behind: None,
             said: "The program ended in the middle.".into(),
         };
         note_failed(tx, backup.id, backup.target_id, &failure)?;
@@ -245,6 +249,9 @@ fn fail<'t>(
     failure: &Failure,
 ) -> Result<Audited<'t, ()>> {
     note_failed(tx, id, target, failure)?;
+    if let Some(name) = &failure.left_behind {
+        alarms::raise(tx, Alarm::TakenOver, name, &failure.said)?;
+    }
     tx.audited(FAILED.of(id), ())
 }
 

@@ -5,6 +5,8 @@ use super::ship;
 use super::site::{Line, Site, match_places, sites};
 use super::state::State;
 use super::{Place, SHIPPER, Shipping, Switch, begun, blobs_after};
+use crate::keeping::alarms::Alarm;
+use crate::keeping::takeover::is_taken_over;
 use crate::kernel::access::{BackupRun, Begun, Gate};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::TargetId;
@@ -36,8 +38,8 @@ pub(super) struct Work {
     pub asked_at: BTreeMap<TargetId, Instant>,
     /// When segments that no backup needs were last taken away.
     pub pruned_at: Option<Instant>,
-    /// Targets whose state is known, and whether it was alarming.
-    pub alarmed: BTreeMap<TargetId, (String, bool)>,
+    /// Targets whose state is known: whether it was alarming, and whether another machine had taken over there.
+    pub alarmed: BTreeMap<TargetId, (String, bool, bool)>,
     /// When the next shipment is due.
     due_at: Option<Instant>,
 }
@@ -185,7 +187,7 @@ impl Shipping {
             Recorder::start(&charge, &instance.data, uuid, key, |old| {
                 for (site, line) in &lines {
                     let shipped = line
-                        .open(site)
+                        .open_to_write(site, &instance)
                         .and_then(|target| ship::say_farewell(old, &site.key(), target.storage()));
                     if let Err(reason) = shipped {
                         warn!(?reason, "the end of the old log could not be shipped");
@@ -214,8 +216,8 @@ impl Shipping {
         self.known().clear();
         State::remove(&data)?;
         gate.give_log_back().await?;
-        for (name, _) in std::mem::take(&mut work.alarmed).into_values() {
-            self.alarm(&name, None).await?;
+        for (name, ..) in std::mem::take(&mut work.alarmed).into_values() {
+            self.set_alarms(&name, [(Alarm::LogLagging, None), (Alarm::TakenOver, None)]).await?;
         }
         info!("the log is not shipped any more");
         Ok(())
@@ -246,8 +248,9 @@ impl Shipping {
         let (shipping, site, book) = (Arc::clone(self), site.clone(), Arc::clone(book));
         tokio::spawn(async move {
             let (own, opened, asked) = (Arc::clone(&book), Arc::clone(&line), site.clone());
+            let instance = Arc::clone(&shipping.desk.instance);
             let shipped = blocking(move || {
-                let target = opened.open(&asked)?;
+                let target = opened.open_to_write(&asked, &instance)?;
                 if is_new && !ship::is_ready(target.storage())? {
                     return Ok(Shipped::NotReady);
                 }
@@ -279,6 +282,7 @@ impl Shipping {
             }
             Ok(Shipped::Everything) => {
                 (place.trouble, place.reached, place.head) = (None, Some(at), Some((at, is_quiet)));
+                place.is_left_behind = false;
             }
             Err(reason) => {
                 // Once: it is tried again every few seconds.
@@ -286,6 +290,7 @@ impl Shipping {
                     warn!(place = site.name, ?reason, "the log could not be shipped");
                 }
                 place.trouble = Some(reason.sentence().to_owned());
+                place.is_left_behind |= is_taken_over(&reason);
             }
         }
     }
@@ -299,7 +304,8 @@ impl Shipping {
 pub(super) fn unknown(site: &Site) -> Place {
     let (id, name) = (site.id, site.name.clone());
     let since = Clock::System.now();
-    Place { id, name, reached: None, has_base: false, waiting: 0, trouble: None, head: None, since }
+    let (reached, trouble, head) = (None, None, None);
+    Place { id, name, reached, has_base: false, waiting: 0, trouble, is_left_behind: false, head, since }
 }
 
 /// Notes the files of evidence that the new segments speak of: only then may these be shipped.

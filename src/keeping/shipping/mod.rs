@@ -7,6 +7,7 @@
 //! An instance never waits for a target.
 
 mod api;
+pub mod follow;
 mod keep;
 pub mod moment;
 mod pages;
@@ -175,6 +176,8 @@ pub struct Place {
     pub waiting: u32,
     /// Why it does not go on.
     pub trouble: Option<String>,
+    /// Whether another machine has taken the instance over, as its mark there says.
+    pub is_left_behind: bool,
     /// When its head was written, and whether nothing was new then.
     head: Option<(Timestamp, bool)>,
     /// Since when it is shipped to by this process.

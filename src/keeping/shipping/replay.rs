@@ -210,7 +210,7 @@ fn without_log(base: &Place, missing: String, shortfall: Shortfall) -> Result<Re
 }
 
 /// The log that a place lies in, and the number of its first segment that may reach behind it.
-fn stream_of(storage: &dyn Storage, found: &Found, base: &Place) -> Result<Option<(String, u32)>> {
+pub(super) fn stream_of(storage: &dyn Storage, found: &Found, base: &Place) -> Result<Option<(String, u32)>> {
     // Of several in which it could lie, the one that began last: the others ended before.
     let mut best: Option<(Position, &String, u32)> = None;
     for (stream, objects) in &found.logs {
@@ -269,7 +269,9 @@ impl Reading<'_> {
             let end = last.min(number + u32::try_from(limits::LOG_FETCHES).unwrap_or(1) - 1);
             (self.step)(*read, last.saturating_sub(first) + 1)?;
             for (number, fetched) in (number..).zip(self.fetch(number, end)) {
-                let segment = self.opened(number, fetched, before.as_ref(), head)?;
+                let bytes = fetched?.ok_or_else(|| missing(number, head))?;
+                let segment =
+                    opened(self.key, self.stream, number, &bytes, before.as_ref(), head, self.base)?;
                 *read += 1;
                 if file.take(&segment, self.base, until)? == Went::PastTheMoment {
                     return Ok(());
@@ -315,41 +317,45 @@ impl Reading<'_> {
             joined.collect()
         })
     }
+}
 
-    fn opened(
-        &self,
-        number: u32,
-        fetched: Result<Option<Bytes>>,
-        before: Option<&(Label, String)>,
-        head: &Head,
-    ) -> Result<Segment> {
-        let bytes = fetched?.ok_or_else(|| {
-            Error::invalid(format!("Segment {number} of {} of the log is missing.", head.segments))
-                .hint(TAMPERED)
-        })?;
-        let segment = segment::open(self.key, self.stream, number, &bytes)?;
-        let label = &segment.label;
-        let follows = match before {
-            Some((before, tag)) => label.previous == *tag && label.follows(before),
-            None => self.reaches_the_base(label),
-        };
-        if !follows || (number == head.segments && segment.tag != head.tag) {
-            return Err(Error::invalid(format!(
-                "Segment {number} of the log does not follow the one before it: it was exchanged."
-            ))
-            .hint(TAMPERED));
-        }
-        Ok(segment)
-    }
+/// What to say of a segment that is not there.
+pub(super) fn missing(number: u32, head: &Head) -> Error {
+    Error::invalid(format!("Segment {number} of {} of the log is missing.", head.segments)).hint(TAMPERED)
+}
 
-    /// Whether the first segment leaves nothing out between the backup and itself.
-    fn reaches_the_base(&self, label: &Label) -> bool {
-        let Position { generation, frame } = self.base.position;
-        if label.generation == generation {
-            return label.first <= frame.saturating_add(1);
-        }
-        label.number == 1 && label.first == 1 && label.begins == Some(self.base.position)
+/// A segment that follows the one before it, or leaves nothing out behind the base where there is none before.
+pub(super) fn opened(
+    key: &LogKey,
+    stream: &str,
+    number: u32,
+    bytes: &[u8],
+    before: Option<&(Label, String)>,
+    head: &Head,
+    base: &Place,
+) -> Result<Segment> {
+    let segment = segment::open(key, stream, number, bytes)?;
+    let label = &segment.label;
+    let follows = match before {
+        Some((before, tag)) => label.previous == *tag && label.follows(before),
+        None => reaches_the_base(label, base),
+    };
+    if !follows || (number == head.segments && segment.tag != head.tag) {
+        return Err(Error::invalid(format!(
+            "Segment {number} of the log does not follow the one before it: it was exchanged."
+        ))
+        .hint(TAMPERED));
     }
+    Ok(segment)
+}
+
+/// Whether the first segment leaves nothing out between the backup and itself.
+fn reaches_the_base(label: &Label, base: &Place) -> bool {
+    let Position { generation, frame } = base.position;
+    if label.generation == generation {
+        return label.first <= frame.saturating_add(1);
+    }
+    label.number == 1 && label.first == 1 && label.begins == Some(base.position)
 }
 
 /// Fetches the files of evidence that came after the backup; answers which these are, found or not.

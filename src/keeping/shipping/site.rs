@@ -10,7 +10,7 @@ use crate::kernel::id::TargetId;
 use crate::kernel::instance::Instance;
 use crate::kernel::time::Timestamp;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// A target as it is configured.
 #[derive(Clone)]
@@ -27,6 +27,8 @@ pub(super) struct Line {
     pub is_busy: AtomicBool,
     /// Opened once, as long as nobody changes the target.
     opened: Mutex<Option<(Timestamp, Target)>>,
+    /// Marks of takeovers there that were looked at.
+    takeovers: AtomicU64,
 }
 
 impl Line {
@@ -38,6 +40,15 @@ impl Line {
         }
         let target = site.goal.open()?;
         *opened = Some((site.changed_at, target.clone()));
+        Ok(target)
+    }
+
+    /// The same for writing there. Errors: `Forbidden` once another machine has taken the instance over.
+    pub fn open_to_write(&self, site: &Site, instance: &Instance) -> Result<Target> {
+        let target = self.open(site)?;
+        let known = self.takeovers.load(Relaxed);
+        let known = site.goal.refuse_left_behind(target.storage(), instance, known)?;
+        self.takeovers.store(known, Relaxed);
         Ok(target)
     }
 }

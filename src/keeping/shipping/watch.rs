@@ -35,8 +35,9 @@ impl Shipping {
             }
             let signing = SigningKey::from_bytes(self.desk.instance.keyring()?.backup_signing().expose());
             let (own, line, asked) = (Arc::clone(book), self.line(site), site.clone());
+            let instance = Arc::clone(&self.desk.instance);
             let looked = blocking(move || {
-                let target = line.open(&asked)?;
+                let target = line.open_to_write(&asked, &instance)?;
                 let kept = ship::kept(target.storage(), &signing.verifying_key())?;
                 let state = own.state();
                 let begins = state.places.get(&asked.key()).and_then(|reached| reached.begins);
@@ -72,27 +73,30 @@ impl Shipping {
         let now = Clock::System.now();
         for site in sites {
             let place = self.known().get(&site.id).cloned();
+            let left = place.clone().filter(|place| place.is_left_behind).and_then(|place| place.trouble);
             let late = place.filter(|place| place.is_late(now));
-            let stands = (site.name.clone(), late.is_some());
+            let stands = (site.name.clone(), late.is_some(), left.is_some());
             if work.alarmed.get(&site.id) == Some(&stands) {
                 continue;
             }
-            self.alarm(&site.name, late.as_ref().map(|place| place.sentence(now))).await?;
+            let (name, late) = (&site.name, late.map(|place| place.sentence(now)));
+            let late = late.map(|why| format!("The log does not reach {name}. {why}"));
+            self.set_alarms(name, [(Alarm::LogLagging, late), (Alarm::TakenOver, left)]).await?;
             work.alarmed.insert(site.id, stands);
         }
         Ok(())
     }
 
-    pub(super) async fn alarm(&self, place: &str, sentence: Option<String>) -> Result<()> {
+    /// Raises alarms with their sentences, and ends those without.
+    pub(super) async fn set_alarms(&self, place: &str, said: [(Alarm, Option<String>); 2]) -> Result<()> {
         let gate = self.desk.instance.door.job(&SHIPPER).gate::<InstanceKeep>(());
         let place = place.to_owned();
         let writing = gate.write(move |tx| {
-            match sentence {
-                Some(why) => {
-                    let said = format!("The log does not reach {place}. {why}");
-                    alarms::raise(tx, Alarm::LogLagging, &place, &said)?;
+            for (alarm, sentence) in &said {
+                match sentence {
+                    Some(sentence) => alarms::raise(tx, *alarm, &place, sentence)?,
+                    None => alarms::clear(tx, *alarm, &place)?,
                 }
-                None => alarms::clear(tx, Alarm::LogLagging, &place)?,
             }
             Ok(tx.quiet(Quiet::JobHeartbeat, ()))
         });

@@ -33,6 +33,8 @@ pub(super) struct Writing {
     at: Option<Timestamp>,
     /// Pages that were written.
     pub pages: u64,
+    /// The place behind the last transaction that was written, and its moment.
+    pub place: Option<Place>,
     keyring: Option<String>,
     held_keyring: Option<String>,
 }
@@ -45,7 +47,7 @@ impl Writing {
             OpenOptions::new().write(true).open(&path).map_err(|cause| trouble("write", &path, cause))?;
         let held = Held { folder: data.to_owned(), pages: Vec::new(), aside: None };
         let (length, at, keyring, held_keyring) = (None, None, None, None);
-        Ok(Writing { file, page_bytes: 0, held, length, at, pages: 0, keyring, held_keyring })
+        Ok(Writing { file, page_bytes: 0, held, length, at, pages: 0, place: None, keyring, held_keyring })
     }
 
     /// Writes what was committed by the moment.
@@ -70,6 +72,7 @@ impl Writing {
             })?;
             if !self.held.is_empty() {
                 self.write(pages, Timestamp(*at))?;
+                self.place = Some(Place { position: place, at: *at });
             }
         }
         Ok(Went::On)

@@ -284,7 +284,7 @@ pub fn note_failed(tx: Write<'_, BackupRun>, id: TargetId, is_scheduled: bool, s
 pub fn note_good(tx: Write<'_, BackupRun>, id: TargetId) -> Result<()> {
     let Some(target) = sql::of(tx, id)? else { return Ok(()) };
     sql::set_good(tx, id)?;
-    let over = [Alarm::BackupFailed, Alarm::BackupMissed, Alarm::TargetUnreachable];
+    let over = [Alarm::BackupFailed, Alarm::BackupMissed, Alarm::TargetUnreachable, Alarm::TakenOver];
     over.into_iter().try_for_each(|alarm| alarms::clear(tx, alarm, &target.name))
 }
 

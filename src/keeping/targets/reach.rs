@@ -1,8 +1,11 @@
 //! How a target is reached: its address, its secrets, its cap. Opens nothing by itself until it is told to.
 
 use super::{Regions, Target, sql};
-use crate::keeping::backup::storage::{Access, KeyPair, Limits, Login, Place, Reach, SshAccess, WebAccess};
+use crate::keeping::backup::storage::{
+    Access, KeyPair, Limits, Login, Place, Reach, SshAccess, Storage, WebAccess,
+};
 use crate::keeping::backup::{self, Keep};
+use crate::keeping::takeover;
 use crate::kernel::access::Tx;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::TargetId;
@@ -33,6 +36,8 @@ pub struct Goal {
     limits: Limits,
     /// The master key of the repository there, if it is known.
     pub master: Option<Secret<Vec<u8>>>,
+    /// The takeovers that this copy of the instance knows.
+    pub lineage: String,
 }
 
 impl Goal {
@@ -64,11 +69,12 @@ impl Goal {
             limits: limits(target.bytes_per_second),
             // A key that cannot be opened is as good as none: the password opens the same repository.
             master: master.and_then(Result::ok),
+            lineage: takeover::lineage(tx)?,
         })
     }
 
     /// A place that is no target of the instance.
-    pub fn at(instance: &Instance, place: Place, secrets: Option<&Secrets>) -> Result<Goal> {
+    pub fn at(tx: impl Tx, instance: &Instance, place: Place, secrets: Option<&Secrets>) -> Result<Goal> {
         outside(&instance.data, &place)?;
         let access = secrets.unwrap_or(&Secrets::default()).access(&place, None)?;
         Ok(Goal {
@@ -79,6 +85,7 @@ impl Goal {
             access,
             limits: limits(None),
             master: None,
+            lineage: takeover::lineage(tx)?,
         })
     }
 
@@ -96,7 +103,7 @@ impl Goal {
         };
         match sql::all(tx)?.iter().find(is_it) {
             Some(target) => Goal::even_if_off(tx, instance, target),
-            None => Goal::at(instance, place?, secrets),
+            None => Goal::at(tx, instance, place?, secrets),
         }
     }
 
@@ -113,6 +120,11 @@ impl Goal {
     /// The storage there. Nothing is touched yet.
     pub fn open(&self) -> Result<backup::Target> {
         self.place.open(&self.access, self.limits)
+    }
+
+    /// Refuses where another machine has taken this instance over: nothing of this one is to be written there.
+    pub fn refuse_left_behind(&self, storage: &dyn Storage, instance: &Instance, known: u64) -> Result<u64> {
+        takeover::refuse_left_behind(storage, &*instance.keyring()?, &self.lineage, known)
     }
 
     /// Errors: `Conflict` with the key that a server of SFTP shows, while nobody has confirmed it.

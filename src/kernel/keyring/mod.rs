@@ -76,6 +76,15 @@ impl Keyring {
                 return Err(occupied(data, taken));
             }
         }
+        if layout::standby(data).exists() {
+            return Err(Error::conflict(format!(
+                "{} holds a standby, which follows another instance.",
+                data.display()
+            ))
+            .hint(
+                "Let it take over: testkeep standby promote. For a new instance, choose an empty folder.",
+            ));
+        }
         durable::create_folder(data)?;
         match unlock {
             Unlock::KeyFile(_) => make_key_file(data, unlock)?,

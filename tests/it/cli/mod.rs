@@ -5,5 +5,5 @@ mod codes;
 mod papers;
 mod sandbox;
 mod stop;
-mod story;
+pub mod story;
 mod upgrade;

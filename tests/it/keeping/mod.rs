@@ -17,6 +17,7 @@ mod places;
 mod restores;
 mod retention;
 mod shipping;
+mod standby;
 mod storages;
 mod targets;
 mod trail;

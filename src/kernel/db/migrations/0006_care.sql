@@ -267,3 +267,8 @@ DROP TABLE grants;
 ALTER TABLE grants_with_backup_operators RENAME TO grants;
 CREATE UNIQUE INDEX grants_of_a_user ON grants (user_id, coalesce(project_id, 0));
 CREATE INDEX grants_in_a_project ON grants (project_id);
+-- Standby: the takeovers that lie behind this copy of the instance; see docs/formats/log.md.
+CREATE TABLE takeovers (
+  id       TEXT PRIMARY KEY,                 -- 32 hex digits, as in the mark at a target
+  noted_at INTEGER NOT NULL
+) STRICT;
