@@ -2,6 +2,7 @@
 
 mod backup;
 mod backups;
+mod breaks;
 mod certificates;
 mod drills;
 mod integrity;

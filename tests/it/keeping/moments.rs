@@ -16,7 +16,7 @@ use testkeep::kernel::integrity;
 use testkeep::kernel::keyring::{Keyring, Paper, Unlock};
 
 /// Notes the state of now, a little later than its last change and a little earlier than the next.
-async fn moment(shipped: &Shipped) -> (Until, String) {
+pub async fn moment(shipped: &Shipped) -> (Until, String) {
     tokio::time::sleep(A_LITTLE).await;
     let moment = (Until::At(now()), shipped.digest().await);
     tokio::time::sleep(A_LITTLE).await;
