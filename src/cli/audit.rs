@@ -2,6 +2,7 @@
 
 use super::output::{Output, table};
 use crate::app::House;
+use crate::keeping::trail::Kept;
 use crate::kernel::access::{AuditView, InstanceView};
 use crate::kernel::audit::{self, Filter, Head, Verdict};
 use crate::kernel::digest;
@@ -14,8 +15,11 @@ use serde::Serialize;
 #[derive(Subcommand, Debug)]
 pub enum Audit {
     /// Recompute the chain from its first entry; names the first bad one.
+    ///
+    /// Compares it with the end of the trail in the newest signed receipt of a backup that lies here, unless a head
+    /// from elsewhere is named: a trail that was cut short is whole by itself.
     Verify {
-        /// A head kept elsewhere, as `SEQ:HASH`: shows a trail that was cut short.
+        /// A head kept elsewhere, as `SEQ:HASH`, in the place of that receipt.
         #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
         anchor: Option<Head>,
     },
@@ -46,6 +50,15 @@ struct Verified {
     head: Option<String>,
     first_bad: Option<i64>,
     should_reach: Option<i64>,
+    compared_with: Option<Compared>,
+}
+
+/// The end of the trail that was known from elsewhere.
+#[derive(Serialize)]
+struct Compared {
+    /// The head that was named, or the newest receipt of a backup.
+    by: &'static str,
+    entry: i64,
 }
 
 #[derive(Serialize)]
@@ -63,8 +76,17 @@ pub async fn run(command: Audit, house: &House, output: Output) -> Result<()> {
     let gate = house.shell.operator().gate::<AuditView>(());
     match command {
         Audit::Verify { anchor } => {
-            let verdict = gate.read_at_length(move |tx| audit::verify(tx, anchor.as_ref())).await?;
-            let verified = Verified::of(&verdict);
+            let kept = Kept::of(&house.instance)?;
+            let checked = gate.read_at_length(move |tx| {
+                let (by, end) = match anchor {
+                    Some(end) => ("anchor", Some(end)),
+                    None => ("receipt", kept.end(tx)?),
+                };
+                let verdict = audit::verify(tx, end.as_ref())?;
+                Ok((verdict, end.map(|end| Compared { by, entry: end.seq })))
+            });
+            let (verdict, compared_with) = checked.await?;
+            let verified = Verified { compared_with, ..Verified::of(&verdict) };
             output.print(&verified, Verified::sentence);
             if verified.whole { Ok(()) } else { Err(verified.failure()) }
         }
@@ -89,8 +111,14 @@ pub async fn run(command: Audit, house: &House, output: Output) -> Result<()> {
 
 impl Verified {
     fn of(verdict: &Verdict) -> Verified {
-        let nothing =
-            Verified { whole: false, entries: None, head: None, first_bad: None, should_reach: None };
+        let nothing = Verified {
+            whole: false,
+            entries: None,
+            head: None,
+            first_bad: None,
+            should_reach: None,
+            compared_with: None,
+        };
         match verdict {
             Verdict::Whole(head) => Verified {
                 whole: true,
@@ -107,14 +135,27 @@ impl Verified {
         match (&self.head, self.first_bad, self.should_reach) {
             (Some(head), ..) => {
                 format!(
-                    "The audit trail is whole: {} entries.\nHead {head}",
-                    self.entries.unwrap_or_default()
+                    "The audit trail is whole: {} entries.\nHead {head}\n{}",
+                    self.entries.unwrap_or_default(),
+                    self.compared()
                 )
             }
             (_, Some(seq), _) => format!("The audit trail is broken at entry {seq}."),
             (.., reach) => {
                 format!("The audit trail was cut short; it once reached entry {}.", reach.unwrap_or_default())
             }
+        }
+    }
+
+    fn compared(&self) -> String {
+        match &self.compared_with {
+            Some(Compared { by: "anchor", entry }) => format!("Compared with the head that was named, entry {entry}."),
+            Some(Compared { entry, .. }) => {
+                format!("Compared with the newest receipt of a backup that lies here, entry {entry}.")
+            }
+            None => "Compared with nothing: no receipt of a backup lies here. One that was cut short would look the \
+                     same; name a head from elsewhere with --anchor."
+                .to_owned(),
         }
     }
 

@@ -162,10 +162,23 @@ pub fn token(at: &At) -> Result<Secret<String>> {
 pub fn address(at: &At, path: &str) -> Result<Url> {
     let given = at.url()?;
     let base = given.trim_end_matches('/');
-    Url::parse(&format!("{base}/api/v1/{path}")).ok().filter(|url| url.has_host()).ok_or_else(|| {
+    let url = Url::parse(&format!("{base}/api/v1/{path}")).ok().filter(|url| url.has_host());
+    let url = url.filter(|url| ["http", "https"].contains(&url.scheme())).ok_or_else(|| {
         Error::invalid(format!("“{given}” is not the address of an instance."))
             .hint("Write it like https://keep.example:8443.")
-    })
+    })?;
+    if url.scheme() == "http" && !is_this_machine(&url) {
+        return Err(Error::invalid(format!(
+            "“{given}” is not encrypted: everybody on the way could read the token."
+        ))
+        .hint("Write https://. Plain http is spoken on this machine only, to 127.0.0.1 or localhost."));
+    }
+    Ok(url)
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The instance could not be reached, in words.

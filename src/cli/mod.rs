@@ -145,7 +145,7 @@ enum Command {
     #[command(name = crate::keeping::backup::child::CHILD, hide = true)]
     RestoreChild,
     #[command(name = upgrade::TRIAL, hide = true)]
-    UpgradeTrial,
+    UpgradeTrial(upgrade::Trial),
 }
 
 /// Reads the command line and runs it. Exit codes are those of `kernel::error::KINDS`, 0 for success and
@@ -185,7 +185,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
             Command::Key(key) => key::run(key, &options, output).await,
             Command::Verify(verify) => backup::verify(verify, &options, output).await,
             Command::Upgrade(upgrade) => upgrade::run(upgrade, &options, output).await,
-            Command::UpgradeTrial => upgrade::trial(options).await,
+            Command::UpgradeTrial(trial) => upgrade::trial(trial, options).await,
             Command::Standby(standby) => standby::run(standby, options, output).await,
             Command::Restore(restore) => backup::restore(restore, &options, output).await,
             command => {

@@ -7,9 +7,11 @@ use crate::keeping::certificates::Standing;
 use crate::keeping::integrity as integrity_checks;
 use crate::keeping::shipping::{self, Switch};
 use crate::keeping::trail::Kept;
+use crate::keeping::upgrade;
 use crate::kernel::access::{AuditView, BackupView, Claim, InstanceView, StorageView};
 use crate::kernel::audit::{self, Filter, Verdict};
 use crate::kernel::blobs;
+use crate::kernel::build;
 use crate::kernel::error::Result;
 use crate::kernel::integrity;
 use crate::kernel::limits;
@@ -29,6 +31,7 @@ pub async fn checks(house: &House, options: &Options, is_quick: bool, checks: &m
     };
     add("owner", owner(house).await);
     add("schema", schema(house).await);
+    add("version", version(house).await);
     if !is_quick {
         add("database", database(house).await);
         add("audit trail", trail(house).await);
@@ -95,6 +98,27 @@ async fn database(house: &House) -> Result<Check> {
             format!("{} findings; the first: {first}", findings.len()),
             "Keep this folder as it is, and restore the newest backup into another one.",
         ),
+    })
+}
+
+/// Nobody outside is asked for a newer one: an old one is told by its time here.
+async fn version(house: &House) -> Result<Check> {
+    let gate = house.shell.operator().gate::<InstanceView>(());
+    let since = gate.read(|tx| upgrade::since(tx)).await?;
+    let Some(since) = since else {
+        return Ok(Check::ok("version", format!("{}; its server has not started here yet.", build::VERSION)));
+    };
+    let days = (Clock::System.now().0 - since.0) / (24 * HOUR_MS);
+    Ok(match days > limits::VERSION_DAYS_MAX {
+        true => Check::warn(
+            "version",
+            format!(
+                "{} has been at work here for {days} days; a newer one may mend what is known by now.",
+                build::VERSION
+            ),
+            "See whether there is a newer release, and install it; docs/admin/upgrade.md says how.",
+        ),
+        false => Check::ok("version", format!("{}, at work here for {days} days.", build::VERSION)),
     })
 }
 

@@ -5,19 +5,23 @@ mod record;
 mod steps;
 mod trial;
 
-pub use trial::{TRIAL, trial};
+pub use trial::{TRIAL, Trial, trial};
 
 use super::output::{Output, say};
+use super::unlock;
+use crate::app::House;
 use crate::keeping::upgrade::{Outcome, Place};
 use crate::kernel::build;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::hold;
+use crate::kernel::keyring::Unlock;
 use crate::kernel::options::Options;
+use crate::kernel::time::Clock;
 use crate::kernel::upgrade;
 use clap::Args;
 use record::Record;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use steps::Candidate;
 
 /// Lets another version of the program take over.
@@ -49,6 +53,30 @@ pub struct Upgrade {
     /// Go back although everything that was stored since the upgrade is left behind.
     #[arg(long, requires = "roll_back")]
     yes: bool,
+    /// Open the instance with the shares in this file, one on each line; `-` reads them from standard input, where
+    /// each is asked for at a terminal.
+    #[arg(long, alias = "shares", value_name = "FILE")]
+    shares_file: Option<PathBuf>,
+}
+
+/// What opens the instance, found once: whoever typed it does so once, and a descriptor is read once.
+struct Opener<'a> {
+    options: &'a Options,
+    unlock: Unlock,
+}
+
+impl<'a> Opener<'a> {
+    fn of(options: &'a Options, shares: Option<&Path>) -> Result<Opener<'a>> {
+        let unlock = match shares {
+            Some(file) => Unlock::Shares(unlock::shares_in(file)?),
+            None => unlock::existing(options)?,
+        };
+        Ok(Opener { options, unlock })
+    }
+
+    fn house(&self) -> Result<House> {
+        House::open(self.options, &self.unlock, Clock::System)
+    }
 }
 
 #[derive(Serialize)]
@@ -83,22 +111,25 @@ impl Told {
 
 /// Exchanges the program, or goes back.
 pub async fn run(command: Upgrade, options: &Options, output: Output) -> Result<()> {
+    let opener = &Opener::of(options, command.shares_file.as_deref())?;
     if command.list {
-        return record::list(options, output).await;
+        return record::list(opener, output).await;
     }
     let own = std::env::current_exe().map_err(Error::internal)?;
     let place = Place::of(command.program.as_deref().unwrap_or(&own))?;
     let Some(file) = &command.file else {
-        return roll_back(&place, options, command.yes, output).await;
+        return roll_back(&place, opener, command.yes, output).await;
     };
     let signature = command.signature.clone().unwrap_or_else(|| {
         let mut name = file.as_os_str().to_owned();
         name.push(".minisig");
         name.into()
     });
+    // What does not open cannot be tried, and nothing has been touched yet.
+    opener.house()?.close().await;
     let mut told = Told::of(output);
     place.stage(file)?;
-    let outcome = exchange(&place, &signature, options, command.check, &mut told).await;
+    let outcome = exchange(&place, &signature, opener, command.check, &mut told).await;
     place.discard()?;
     let candidate = outcome?;
     let report = Report {
@@ -115,39 +146,40 @@ pub async fn run(command: Upgrade, options: &Options, output: Output) -> Result<
 
 async fn exchange(
     place: &Place,
-    signature: &std::path::Path,
-    options: &Options,
+    signature: &Path,
+    opener: &Opener<'_>,
     is_check: bool,
     told: &mut Told,
 ) -> Result<Candidate> {
+    let options = opener.options;
     let examined = steps::examine(place, signature, options, told);
     if let (Err(reason), false) = (&examined, is_check) {
-        Record::of_refused(options, reason).await;
+        Record::of_refused(opener, reason).await;
     }
     let candidate = examined?;
     let server = hold::holder(&options.data);
     if is_check {
-        steps::try_on_a_copy(place, &candidate, options, told).await?;
+        steps::try_on_a_copy(place, &candidate, opener, told).await?;
         return Ok(candidate);
     }
-    let record = Record::begin(options, Some(candidate.version.clone()), candidate.schema).await?;
+    let record = Record::begin(opener, Some(candidate.version.clone()), candidate.schema).await?;
     let ready = async {
-        steps::try_on_a_copy(place, &candidate, options, told).await?;
-        steps::back_up(options, told).await?;
+        steps::try_on_a_copy(place, &candidate, opener, told).await?;
+        steps::back_up(opener, told).await?;
         place.exchange()
     };
     if let Err(reason) = ready.await {
-        record.end(options, Outcome::Failed, &reason).await;
+        record.end(opener, Outcome::Failed, &reason).await;
         return Err(reason);
     }
     let before = upgrade::SCHEMA;
     told.step(format!("{} is version {} now.", place.program.display(), candidate.version));
-    match steps::take_over(place, server, options, told).await {
+    match steps::take_over(place, server, opener, told).await {
         // The new program has noted it, at its start.
         Ok(()) => Ok(candidate),
         Err(reason) => {
-            steps::undo(place, before, server, options).await?;
-            record.end(options, Outcome::RolledBack, &reason).await;
+            steps::undo(place, before, server, opener).await?;
+            record.end(opener, Outcome::RolledBack, &reason).await;
             Err(Error::conflict(format!(
                 "Version {} did not work out: {}",
                 candidate.version,
@@ -164,7 +196,8 @@ async fn exchange(
     }
 }
 
-async fn roll_back(place: &Place, options: &Options, is_sure: bool, output: Output) -> Result<()> {
+async fn roll_back(place: &Place, opener: &Opener<'_>, is_sure: bool, output: Output) -> Result<()> {
+    let options = opener.options;
     let before = steps::ask_version(&place.previous())?;
     if before.schema < upgrade::SCHEMA && !is_sure {
         return Err(Error::conflict(format!(
@@ -174,7 +207,7 @@ async fn roll_back(place: &Place, options: &Options, is_sure: bool, output: Outp
         .hint("What was stored since then would be left behind, in a folder before-upgrade-… of the data folder. Say --yes if that is what you want."));
     }
     if before.schema >= upgrade::SCHEMA {
-        record::went_back(options).await;
+        record::went_back(opener).await;
     }
     let held = hold::hold(&options.data)?;
     if before.schema < upgrade::SCHEMA {

@@ -1,8 +1,8 @@
 //! The steps of an upgrade, each with what it proves.
 
-use super::super::{health, unlock};
-use super::Told;
+use super::super::health;
 use super::trial::{Findings, TRIAL, handed_over};
+use super::{Opener, Told};
 use crate::app::House;
 use crate::keeping::backups::{Cause, Desk};
 use crate::keeping::targets::{self, Goal};
@@ -78,17 +78,16 @@ pub(super) fn ask_version(program: &Path) -> Result<Candidate> {
 pub(super) async fn try_on_a_copy(
     place: &Place,
     candidate: &Candidate,
-    options: &Options,
+    opener: &Opener<'_>,
     told: &mut Told,
 ) -> Result<()> {
-    let folder = layout::before_upgrade(&options.data);
+    let folder = layout::before_upgrade(&opener.options.data);
     durable::create_folder(&folder)?;
     let scratch = tempfile::Builder::new().prefix("trial-").tempdir_in(&folder);
     let scratch = scratch.map_err(|cause| trouble("write in", &folder, cause))?;
     let data = scratch.path().join("data");
     durable::create_folder(&data)?;
-    let own_unlock = unlock::existing(options)?;
-    let house = House::open(options, &own_unlock, crate::kernel::time::Clock::System)?;
+    let house = opener.house()?;
     let copied = async {
         let gate = house.shell.operator().gate::<BackupRun>(());
         gate.copy(&layout::database(&data)).await?;
@@ -99,7 +98,7 @@ pub(super) async fn try_on_a_copy(
     copied?;
     let mut child = Command::new(place.staged());
     child.arg(TRIAL).env_clear().env("TESTKEEP_DATA", &data);
-    let found = Findings::of(handed_over(child, &own_unlock)?)?;
+    let found = Findings::of(handed_over(child, &opener.unlock)?)?;
     if let Some(worst) = found.findings.first() {
         return Err(Error::conflict(format!(
             "Version {} does not work on these data: {worst}",
@@ -115,8 +114,8 @@ pub(super) async fn try_on_a_copy(
 }
 
 /// A backup that the old program can bring back, if there is a target.
-pub(super) async fn back_up(options: &Options, told: &mut Told) -> Result<()> {
-    let house = unlock::house(options)?;
+pub(super) async fn back_up(opener: &Opener<'_>, told: &mut Told) -> Result<()> {
+    let house = opener.house()?;
     let made = made_before(&house).await;
     house.close().await;
     let made = made?;
@@ -163,31 +162,31 @@ async fn made_before(house: &House) -> Result<Vec<(String, Result<u64>)>> {
 pub(super) async fn take_over(
     place: &Place,
     server: Option<u32>,
-    options: &Options,
+    opener: &Opener<'_>,
     told: &mut Told,
 ) -> Result<()> {
     match server {
-        Some(process) if begins_anew(process, place, options).await? => {
+        Some(process) if begins_anew(process, place, opener.options).await? => {
             told.step("The server began anew and answers.");
             Ok(())
         }
         Some(_) => {
-            open_the_data(place, options, told)?;
+            open_the_data(place, opener, told)?;
             told.step("The server has stopped, and nobody starts it again: start it now.");
             Ok(())
         }
-        None => open_the_data(place, options, told),
+        None => open_the_data(place, opener, told),
     }
 }
 
 /// The new program opens the data itself, where no server does.
-fn open_the_data(place: &Place, options: &Options, told: &mut Told) -> Result<()> {
+fn open_the_data(place: &Place, opener: &Opener<'_>, told: &mut Told) -> Result<()> {
     let mut child = Command::new(&place.program);
     child
         .arg(TRIAL)
         .env_clear()
-        .env("TESTKEEP_DATA", std::path::absolute(&options.data).map_err(Error::internal)?);
-    let found = Findings::of(handed_over(child, &unlock::existing(options)?)?)?;
+        .env("TESTKEEP_DATA", std::path::absolute(&opener.options.data).map_err(Error::internal)?);
+    let found = Findings::of(handed_over(child, &opener.unlock)?)?;
     if let Some(worst) = found.findings.first() {
         return Err(Error::conflict(worst.clone()));
     }
@@ -221,13 +220,14 @@ async fn begins_anew(process: u32, place: &Place, options: &Options) -> Result<b
 ///
 /// The way back of the data is ordered before the program is exchanged: cut off in between, the new program finds
 /// data that it changes again; afterwards, the start of the old one carries the order out.
-pub(super) async fn undo(place: &Place, schema: i64, server: Option<u32>, options: &Options) -> Result<()> {
-    let ordered = order_data_back(schema, options);
+pub(super) async fn undo(place: &Place, schema: i64, server: Option<u32>, opener: &Opener<'_>) -> Result<()> {
+    let options = opener.options;
+    let ordered = order_data_back(schema, opener);
     place.put_back()?;
     let is_ordered = match ordered {
         Ok(true) => true,
         // The new program may have changed the schema until now, and no later.
-        _ => order_data_back(schema, options)?,
+        _ => order_data_back(schema, opener)?,
     };
     if !is_ordered {
         if let (Some(_), Some(holder)) = (server, hold::holder(&options.data)) {
@@ -251,11 +251,12 @@ pub(super) async fn undo(place: &Place, schema: i64, server: Option<u32>, option
 }
 
 /// Orders that the copy from before takes the place of the database, if its schema is newer than this program.
-fn order_data_back(schema: i64, options: &Options) -> Result<bool> {
+fn order_data_back(schema: i64, opener: &Opener<'_>) -> Result<bool> {
+    let options = opener.options;
     if !upgrade::copies(&options.data).iter().any(|(copy, _)| *copy == schema) {
         return Ok(false);
     }
-    match unlock::house(options) {
+    match opener.house() {
         // Opened and let go: the schema is one that this program knows.
         Ok(_) => Ok(false),
         Err(reason) if upgrade::is_newer(&reason) => {

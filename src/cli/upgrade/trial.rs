@@ -3,6 +3,7 @@
 //! The parent is an older version, so the words between the two are few and never change: the data folder and the
 //! key come by environment and by standard input, the findings go out as JSON.
 
+use super::super::unlock;
 use crate::app;
 use crate::keeping::keys::kms::Patience;
 use crate::kernel::access::{AuditView, InstanceView};
@@ -13,12 +14,25 @@ use crate::kernel::integrity;
 use crate::kernel::keyring::Unlock;
 use crate::kernel::limits;
 use crate::kernel::options::Options;
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// Name of the hidden command.
 pub const TRIAL: &str = "upgrade-trial";
+
+/// Names shares in the place of every other key.
+const SHARES_FLAG: &str = "--shares-file";
+
+/// Shows on a data folder that this program can take it over.
+#[derive(Args, Debug)]
+pub struct Trial {
+    /// The shares, one on each line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    shares_file: Option<PathBuf>,
+}
 
 /// What a trial found.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,7 +56,7 @@ impl Findings {
     }
 }
 
-/// Runs a child with what opens the instance: a file by its name, a passphrase through standard input.
+/// Runs a child with what opens the instance: a file by its name, a passphrase or shares through standard input.
 pub(super) fn handed_over(mut child: Command, unlock: &Unlock) -> Result<Output> {
     let mut words = None;
     match unlock {
@@ -53,12 +67,17 @@ pub(super) fn handed_over(mut child: Command, unlock: &Unlock) -> Result<Output>
             child.env("TESTKEEP_PASSPHRASE_FD", "0");
             words = Some(passphrase.clone());
         }
+        Unlock::Shares(shares) => {
+            child.args([SHARES_FLAG, "-"]);
+            words = Some(shares.handed_on());
+        }
         // The child has the same options, and asks the service itself.
         Unlock::Kms(..) => {}
         _ => {
-            return Err(Error::invalid("An upgrade opens the instance with its key file or its passphrase.")
+            return Err(Error::invalid("An upgrade opens the instance with its key file, its passphrase or shares.")
                 .hint(
-                    "Name the key file with --key-file, or hand the passphrase over with --passphrase-fd.",
+                    "Name the key file with --key-file, hand the passphrase over with --passphrase-fd, or name shares \
+                     with --shares-file.",
                 ));
         }
     }
@@ -72,10 +91,13 @@ pub(super) fn handed_over(mut child: Command, unlock: &Unlock) -> Result<Output>
 }
 
 /// Opens the data folder as a start does, checks everything, serves it for a moment, and prints what it found.
-pub async fn trial(mut options: Options) -> Result<()> {
+pub async fn trial(command: Trial, mut options: Options) -> Result<()> {
     options.listen = vec![limits::TRIAL_ADDRESS];
     (options.tls_files, options.http_listen, options.admin) = (None, None, None);
-    let unlock = app::unlock(&options, Patience::Command)?;
+    let unlock = match &command.shares_file {
+        Some(file) => Unlock::Shares(unlock::shares_in(file)?),
+        None => app::unlock(&options, Patience::Command)?,
+    };
     let running = app::start_on_trial(options, &unlock).await?;
     let found = look(&running).await;
     running.stop().await;

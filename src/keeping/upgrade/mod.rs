@@ -188,6 +188,12 @@ pub fn go_back(tx: Write<'_, InstanceKeep>) -> Result<Audited<'_, ()>> {
     }
 }
 
+/// Since when this version has been at work here; none before its server has started.
+pub fn since(tx: impl Tx) -> Result<Option<Timestamp>> {
+    let good = sql::newest_good(tx)?;
+    Ok(good.filter(|good| good.to.as_deref() == Some(build::VERSION)).map(|good| good.at))
+}
+
 /// Every upgrade, the newest first.
 pub fn history(tx: impl Tx) -> Result<Vec<Taken>> {
     sql::all(tx)

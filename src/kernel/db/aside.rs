@@ -150,7 +150,7 @@ mod tests {
     /// A kill leaves every prefix of the renames; whoever looks meanwhile sees the one database with its log, the
     /// other without one, or none.
     #[test]
-    fn f5_f18_a_way_back_to_the_copy_that_is_cut_off_anywhere_ends_as_the_copy() {
+    fn f05_f18_a_way_back_to_the_copy_that_is_cut_off_anywhere_ends_as_the_copy() {
         for cut in 0..6 {
             let place = tempfile::tempdir().unwrap();
             let (data, folder) = (place.path(), layout::before_upgrade(place.path()));

@@ -21,3 +21,5 @@ pub const RESTORE_TEXT_MS: i64 = 7 * 24 * 3_600_000;
 pub const UPGRADE_COPY_MS_MIN: i64 = 7 * 24 * 3_600_000;
 /// How long it stays at most, in milliseconds.
 pub const UPGRADE_COPY_MS_MAX: i64 = 28 * 24 * 3_600_000;
+/// Days after which the doctor asks whether there is a newer version.
+pub const VERSION_DAYS_MAX: i64 = 180;

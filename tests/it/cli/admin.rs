@@ -1,10 +1,13 @@
 //! What goes wrong at the machine: wrong kits, wrong keys, damaged copies, two servers on one folder.
 
+use crate::keeping::restores::change;
 use crate::support::program::{Answer, Machine, copy};
 use serde_json::{Value, json};
 use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 /// A machine with a backup in `keep`, and its digest.
 fn backed_up() -> (Machine, Value) {
@@ -31,9 +34,8 @@ fn nothing_is_left(machine: &Machine) {
     assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
 }
 
-/// f11
 #[test]
-fn a_restore_needs_the_kit_of_that_instance_and_a_free_place() {
+fn f11_a_restore_needs_the_kit_of_that_instance_and_a_free_place() {
     let (machine, digest) = backed_up();
     let stranger = Machine::claimed();
     fs::copy(stranger.path("kit.txt"), machine.path("other.txt")).unwrap();
@@ -62,9 +64,8 @@ fn a_restore_needs_the_kit_of_that_instance_and_a_free_place() {
     assert!(machine.path("new.key").exists());
 }
 
-/// f14
 #[test]
-fn a_damaged_or_exchanged_repository_brings_nothing_back() {
+fn f14_a_damaged_or_exchanged_repository_brings_nothing_back() {
     let (machine, _) = backed_up();
     copy(&machine.path("keep"), &machine.path("damaged"));
     let pack = largest(&machine.path("damaged/data"));
@@ -103,9 +104,8 @@ fn largest(folder: &std::path::Path) -> PathBuf {
     files.into_iter().max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap()
 }
 
-/// f16
 #[test]
-fn a_wrong_or_missing_key_is_named_and_makes_no_new_instance() {
+fn f16_a_wrong_or_missing_key_is_named_and_makes_no_new_instance() {
     let (machine, digest) = backed_up();
     let key = fs::read(machine.path("data.key")).unwrap();
     let before = fs::read(machine.path("data/keyring.json")).unwrap();
@@ -144,9 +144,8 @@ fn a_wrong_or_missing_key_is_named_and_makes_no_new_instance() {
     assert!(refused.code == 73 && refused.err.contains("keyring.json is missing"), "{refused:?}");
 }
 
-/// f37
 #[test]
-fn a_second_server_on_one_folder_is_told_who_is_there() {
+fn f37_a_second_server_on_one_folder_is_told_who_is_there() {
     let machine = Machine::claimed();
     let server = machine.serve();
     let refused = machine.run(&["serve", "--listen", "127.0.0.1:0"]);
@@ -208,6 +207,16 @@ fn the_doctor_says_what_is_bad_and_what_to_do() {
     assert!(sick.out.contains("chmod 600"));
     fs::set_permissions(machine.path("data.key"), Permissions::from_mode(0o600)).unwrap();
 
+    let server = machine.serve();
+    let said = machine.json(&["doctor", "--quick"]).to_string();
+    assert!(said.contains(&format!("It runs, as process {}.", server.id())), "{said}");
+    server.stop();
+    assert_eq!(machine.run_on("nowhere", &["doctor"]).code, 73);
+}
+
+#[test]
+fn b24_t_sd_2_files_that_other_accounts_may_read_are_told_by_the_doctor_and_at_the_start() {
+    let machine = Machine::claimed();
     let token = machine.path("token");
     fs::write(&token, "0123456789abcdef0123456789abcdef").unwrap();
     for (path, mode, is_told) in [
@@ -225,10 +234,65 @@ fn the_doctor_says_what_is_bad_and_what_to_do() {
         let tight = if path.is_dir() { 0o700 } else { 0o600 };
         fs::set_permissions(&path, Permissions::from_mode(tight)).unwrap();
     }
+    // A key that others may read opens nothing; the rest is said in the log of the server.
+    fs::set_permissions(machine.path("data"), Permissions::from_mode(0o755)).unwrap();
+    let mut serving = machine.command("data");
+    serving.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"]).stderr(Stdio::piped());
+    serving.stdout(Stdio::piped());
+    let mut child = serving.spawn().unwrap();
+    let mut said = String::new();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    while !said.contains("Other accounts may read") {
+        assert!(log.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::set_permissions(machine.path("data.key"), Permissions::from_mode(0o640)).unwrap();
+    let refused = machine.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(refused.code == 73 && refused.err.contains("chmod 600"), "{refused:?}");
+}
 
-    let server = machine.serve();
-    let said = machine.json(&["doctor", "--quick"]).to_string();
-    assert!(said.contains(&format!("It runs, as process {}.", server.id())), "{said}");
-    server.stop();
-    assert_eq!(machine.run_on("nowhere", &["doctor"]).code, 73);
+#[actix_web::test]
+async fn t_as_2_the_doctor_asks_for_a_newer_version_once_this_one_has_been_at_work_for_half_a_year() {
+    let machine = Machine::claimed();
+    let version = || {
+        let report = machine.json(&["doctor", "--quick"]);
+        let checks = report["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["about"] == "version").unwrap().to_string()
+    };
+    assert!(version().contains("has not started here yet"), "{}", version());
+    machine.serve().stop();
+    assert!(version().contains("at work here for 0 days"), "{}", version());
+    change(&machine, &["UPDATE upgrades SET began_at = began_at - 181 * 24 * 3600000"]).await;
+    let said = version();
+    assert!(said.contains("\"warn\"") && said.contains("for 181 days") && said.contains("newer"), "{said}");
+}
+
+#[actix_web::test]
+async fn f36_a_check_of_the_trail_by_command_says_what_it_compared_with() {
+    let machine = Machine::claimed();
+    machine.json(&["project", "create", "SHOP"]);
+    let alone = machine.json(&["audit", "verify"]);
+    assert_eq!((&alone["whole"], &alone["compared_with"]), (&json!(true), &Value::Null));
+    let said = machine.run(&["audit", "verify"]).out;
+    assert!(said.contains("Compared with nothing") && said.contains("--anchor"), "{said}");
+    let anchor = alone["head"].as_str().unwrap().to_owned();
+    let anchored = machine.json(&["audit", "verify", "--anchor", &anchor]);
+    assert_eq!(anchored["compared_with"]["by"], "anchor", "{anchored}");
+
+    machine.json(&["backup", "--to", &machine.text("keep")]);
+    machine.json(&["project", "create", "LATER"]);
+    let compared = machine.json(&["audit", "verify"]);
+    assert_eq!(compared["compared_with"]["by"], "receipt", "{compared}");
+    let reached = compared["compared_with"]["entry"].as_i64().unwrap();
+    change(
+        &machine,
+        &[
+            "DELETE FROM audit_sources WHERE seq > (SELECT max(seq) - 4 FROM audit)",
+            "DELETE FROM audit WHERE seq > (SELECT max(seq) - 4 FROM audit)",
+        ],
+    )
+    .await;
+    let cut = machine.run(&["audit", "verify"]);
+    assert!(cut.code == 73 && cut.err.contains(&format!("it once reached entry {reached}")), "{cut:?}");
 }

@@ -4,6 +4,7 @@ mod admin;
 mod codes;
 mod papers;
 mod sandbox;
+mod secrecy;
 mod stop;
 pub mod story;
 mod upgrade;

@@ -121,3 +121,34 @@ async fn a_server_that_is_asked_to_stop_while_it_begins_anew_stops() {
     server.signal(Signal::HUP);
     server.stop();
 }
+
+#[actix_web::test]
+async fn a_server_that_shares_opened_opens_again_though_their_file_is_gone() {
+    let machine = Machine::claimed();
+    let printed = machine.json(&["key", "shares", "--of", "3", "--need", "2"]);
+    let shares: Vec<&str> =
+        printed["shares"].as_array().unwrap().iter().map(|share| share.as_str().unwrap()).collect();
+    std::fs::remove_file(machine.path("data.key")).unwrap();
+    machine.write("shares", &shares[1..].join("\n"));
+    let listen = format!("127.0.0.1:{}", free_port());
+    let command = |flag: &str| {
+        let mut command = machine.command("data");
+        command.args(["serve", "--log", "warn", "--listen", &listen, flag]);
+        command
+    };
+    // From standard input, which is at its end by then; and from a file that is taken away.
+    let mut piped = command("--shares=-");
+    piped.stdin(std::fs::File::open(machine.path("shares")).unwrap());
+    begins_anew(&machine, piped).await;
+    let mut named = command("--shares-file");
+    named.arg(machine.path("shares"));
+    let server = Server::start(named);
+    std::fs::remove_file(machine.path("shares")).unwrap();
+    let client = machine.client("data");
+    for _ in 0..2 {
+        assert!(client.get(server.at("/healthz")).send().await.unwrap().status().is_success());
+        server.signal(Signal::HUP);
+        answers_anew(&client, &server).await;
+    }
+    server.stop();
+}

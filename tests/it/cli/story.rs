@@ -4,6 +4,8 @@ use crate::support::program::{Answer, Machine, PASSPHRASE, Server};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
+use testkeep::kernel::keyring::{Keyring, Unlock};
 
 const RUNS: &str = "/api/v1/projects/SHOP/runs";
 
@@ -17,16 +19,43 @@ pub async fn get(client: &Client, server: &Server, token: &str, path: &str) -> (
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
+#[test]
+fn p_in_1_a_new_instance_knows_nobody_and_after_its_set_up_only_who_set_it_up() {
+    let machine = Machine::new();
+    machine.serve().stop();
+    assert_eq!(machine.json(&["user", "list"]), json!([]));
+    let doors = [
+        "SELECT count(*) FROM users",
+        "SELECT count(*) FROM tokens",
+        "SELECT count(*) FROM sessions",
+        "SELECT count(*) FROM grants",
+    ];
+    assert_eq!(counted(&machine, &doors), [0, 0, 0, 0]);
+    machine.claim();
+    let users = machine.json(&["user", "list"]);
+    assert_eq!((users.as_array().unwrap().len(), &users[0]["email"]), (1, &json!("mara@shop.example")));
+    assert_eq!(counted(&machine, &doors), [1, 0, 0, 1]);
+}
+
+/// What these statements count in the database, opened with the key of its owner: whatever no list shows.
+fn counted(machine: &Machine, statements: &[&str]) -> Vec<i64> {
+    let unlock = Unlock::KeyFile(machine.path("data.key"));
+    let key = Keyring::open(&machine.path("data"), &unlock).unwrap().database();
+    let hex: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    let conn = rusqlite::Connection::open(machine.path("data/testkeep.db")).unwrap();
+    conn.pragma_update(None, "key", format!("x'{hex}'")).unwrap();
+    statements.iter().map(|statement| conn.query_row(statement, [], |row| row.get(0)).unwrap()).collect()
+}
+
 /// Results of one report: keys tell them apart.
 fn results(report: usize) -> Value {
     let result = |n: usize| json!({"automation_key": format!("shop.Report{report}.check_{n}"), "status": "passed", "elapsed_ms": 7});
     json!({"results": (0..40).map(result).collect::<Vec<_>>()})
 }
 
-/// f11, f15, T-KF-5
 #[actix_web::test]
-async fn an_instance_is_set_up_used_backed_up_lost_and_brought_back() {
-    let machine = Machine::new();
+async fn f11_f15_t_kf_5_p_l2_4_an_instance_is_set_up_used_backed_up_lost_and_brought_back() {
+    let (machine, began) = (Machine::new(), Instant::now());
     let server = machine.serve();
     let link = server.setup_link.clone().expect("a new instance prints its set-up link");
     assert!(link.starts_with(&format!("{}/setup?code=", server.url)), "{link}");
@@ -54,6 +83,8 @@ async fn an_instance_is_set_up_used_backed_up_lost_and_brought_back() {
             201
         );
     }
+
+    assert!(began.elapsed() < Duration::from_secs(300), "the first results came after {:?}", began.elapsed());
 
     // A pipeline uploads reports with the same executable; the same upload again changes nothing.
     machine.write("cart.xml", CART);

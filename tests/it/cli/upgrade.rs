@@ -156,7 +156,7 @@ fn f19_a_release_that_knows_less_than_the_data_is_refused() {
 }
 
 #[test]
-fn c14_a_release_that_fails_on_a_copy_never_meets_the_data() {
+fn c14_p_l5_9_a_release_that_fails_on_a_copy_never_meets_the_data() {
     let Some(site) = Site::new() else { return };
     let broken =
         site.script("if [ \"$1\" = upgrade-trial ]; then echo 'the schema is broken' >&2; exit 1; fi");
@@ -168,7 +168,7 @@ fn c14_a_release_that_fails_on_a_copy_never_meets_the_data() {
 }
 
 #[test]
-fn c14_a_release_that_fails_on_the_data_is_taken_back() {
+fn c14_p_l5_9_a_release_that_fails_on_the_data_is_taken_back() {
     let Some(site) = Site::new() else { return };
     let broken = site.script(
         "case \"$1$TESTKEEP_DATA\" in upgrade-trial*trial-*) ;; upgrade-trial*) echo 'no good' >&2; exit 1;; esac",
@@ -221,4 +221,50 @@ async fn c14_t_sd_3_a_running_server_is_taken_over_and_the_way_back_is_open() {
     assert_eq!(site.version(), before);
     assert_eq!(site.digest(), digest);
     assert_eq!(site.newest()["outcome"], "rolled_back");
+}
+
+/// Without a key file: what opened the server opens the trial, and the server hands it on to the new program.
+#[actix_web::test]
+async fn c14_an_instance_that_only_shares_open_is_upgraded_with_and_without_its_server() {
+    let Some(site) = Site::new() else { return };
+    let newer = site.newer();
+    site.sign(&newer, RELEASE, "release");
+    let printed = site.machine.json(&["key", "shares", "--of", "3", "--need", "2"]);
+    let shares: Vec<&str> =
+        printed["shares"].as_array().unwrap().iter().map(|share| share.as_str().unwrap()).collect();
+    site.machine.write("shares", &shares[..2].join("\n"));
+    let (file, shares) = (newer.to_str().unwrap(), site.machine.text("shares"));
+    let (digest, before) = (site.digest(), site.version());
+    let key = std::fs::read(site.machine.path("data.key")).unwrap();
+    std::fs::remove_file(site.machine.path("data.key")).unwrap();
+    let refused = site.upgrade(&[file]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("data.key is missing"), "{said}");
+    assert_eq!(std::fs::read_dir(site.machine.path("bin")).unwrap().count(), 1, "nothing was begun");
+    assert!(!site.machine.path("data/before-upgrade").exists());
+
+    let with = |arguments: &[&str]| site.upgrade(&[arguments, &["--shares-file", &shares]].concat());
+    let alone = with(&[file]);
+    assert!(alone.status.success(), "{alone:?}");
+    assert_eq!(site.version(), Value::from("0.1.9"));
+    let back = with(&["--roll-back"]);
+    assert!(back.status.success() && site.version() == before, "{back:?}");
+
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut command = Command::new(site.program());
+    command.env_clear().env("TESTKEEP_DATA", site.machine.path("data"));
+    command.args(["serve", "--log", "warn", "--listen", &listen, "--shares-file", &shares]);
+    let server = Server::start(command);
+    let served = with(&["--listen", &listen, file]);
+    assert!(served.status.success(), "{served:?}");
+    assert_eq!(site.version(), Value::from("0.1.9"));
+    let client = site.machine.client("data");
+    assert!(client.get(server.at("/readyz")).send().await.unwrap().status().is_success());
+    server.stop();
+    let open = std::os::unix::fs::OpenOptionsExt::mode;
+    let mut options = std::fs::OpenOptions::new();
+    let mut back =
+        open(options.write(true).create_new(true), 0o600).open(site.machine.path("data.key")).unwrap();
+    std::io::Write::write_all(&mut back, &key).unwrap();
+    assert_eq!(site.digest(), digest);
 }

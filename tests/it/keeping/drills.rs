@@ -38,9 +38,8 @@ fn is_wiped(machine: &Machine) -> bool {
     !scratch.exists() || fs::read_dir(scratch).unwrap().next().is_none()
 }
 
-/// f11, f15, T-KF-5, T-SD-5
 #[test]
-fn a_drill_proves_the_newest_backup_and_leaves_a_signed_record() {
+fn f11_f15_t_kf_5_t_sd_5_t_bc_3_a_drill_proves_the_newest_backup_and_leaves_a_signed_record() {
     let machine = backed_up();
     let digest = machine.json(&["digest"])["digest"].clone();
     let keep = machine.text("keep");
@@ -85,9 +84,9 @@ fn harm(machine: &Machine, kind: &Harm) {
     }
 }
 
-/// f9, f11, f12, f14: and the alarm is over once a drill is good again.
+/// And the alarm is over once a drill is good again.
 #[test]
-fn a_drill_finds_a_flipped_byte_a_lost_pack_and_an_older_repository() {
+fn f09_f11_f12_f14_a_drill_finds_a_flipped_byte_a_lost_pack_and_an_older_repository() {
     let machine = Machine::claimed();
     machine.json(&["demo", "--cases", "40", "--results", "400", "--seed", "3"]);
     let keep = machine.text("keep");
@@ -114,10 +113,10 @@ fn a_drill_finds_a_flipped_byte_a_lost_pack_and_an_older_repository() {
     assert_eq!(machine.json(&["digest"]), digest, "a drill changes no user data");
 }
 
-/// f15, f16: a blob that was lost before the backup is told, one that the backup lacks is a failure; and a
+/// A blob that was lost before the backup is told, one that the backup lacks is a failure; and a
 /// target of another instance is refused.
 #[test]
-fn a_drill_refuses_the_backups_of_another_instance() {
+fn f15_f16_a_drill_refuses_the_backups_of_another_instance() {
     let (machine, other) = (backed_up(), Machine::claimed());
     let told = other.run(&["drill", "--target", &machine.text("keep")]);
     assert!(
@@ -195,9 +194,9 @@ async fn b04_a_drill_over_https_is_followed_and_gives_evidence_that_can_be_check
     assert!(is_wiped(&machine));
 }
 
-/// f16: a folder that somebody chose for scratch copies holds other things too, the repository for one.
+/// A folder that somebody chose for scratch copies holds other things too, the repository for one.
 #[actix_web::test]
-async fn what_lies_in_a_folder_that_was_chosen_for_scratch_copies_is_never_swept_away() {
+async fn f16_what_lies_in_a_folder_that_was_chosen_for_scratch_copies_is_never_swept_away() {
     let app = App::start().await;
     let owner = app.as_role(Role::Owner, None).await;
     let mount = app.folder().join("mount");

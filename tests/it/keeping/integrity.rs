@@ -180,9 +180,9 @@ async fn a_file_that_was_damaged_before_its_last_backup_comes_from_an_older_one(
     app.stop().await;
 }
 
-/// f15: the first target is gone, so the file comes from the next one, over the network.
+/// The first target is gone, so the file comes from the next one, over the network.
 #[actix_web::test]
-async fn a_damaged_file_comes_back_from_a_bucket_where_the_folder_is_gone() {
+async fn f15_a_damaged_file_comes_back_from_a_bucket_where_the_folder_is_gone() {
     let Some(server) = servers::s3() else { return };
     let app = App::start().await;
     app.project("SHOP").await;
@@ -239,7 +239,7 @@ fn damage(data: &Path, part: &str) -> u64 {
 }
 
 #[test]
-fn t_de_4_f9_a_flipped_byte_in_an_index_is_named_and_the_index_is_built_anew() {
+fn t_de_4_f09_a_flipped_byte_in_an_index_is_named_and_the_index_is_built_anew() {
     let machine = Machine::claimed();
     machine.json(&["demo", "--project", "SHOP", "--cases", "300", "--results", "2000"]);
     let data = machine.path("data");
@@ -264,7 +264,7 @@ fn t_de_4_f9_a_flipped_byte_in_an_index_is_named_and_the_index_is_built_anew() {
 }
 
 #[test]
-fn t_de_4_f9_damaged_words_for_searching_are_built_anew_from_the_cases() {
+fn t_de_4_f09_damaged_words_for_searching_are_built_anew_from_the_cases() {
     let machine = Machine::claimed();
     machine.json(&["demo", "--project", "SHOP", "--cases", "2000", "--results", "2000"]);
     let data = machine.path("data");
@@ -281,7 +281,7 @@ fn t_de_4_f9_damaged_words_for_searching_are_built_anew_from_the_cases() {
 }
 
 #[test]
-fn f9_a_repair_that_was_cut_short_is_finished_by_the_next_start() {
+fn f09_a_repair_that_was_cut_short_is_finished_by_the_next_start() {
     let machine = Machine::claimed();
     let there = || {
         let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN ('items_by_status', 'cases_search', 'cases_search_idx')";
@@ -296,7 +296,7 @@ fn f9_a_repair_that_was_cut_short_is_finished_by_the_next_start() {
 }
 
 #[test]
-fn t_de_4_f9_a_damaged_table_is_named_and_left_to_a_restore() {
+fn t_de_4_f09_a_damaged_table_is_named_and_left_to_a_restore() {
     let machine = Machine::claimed();
     machine.json(&["demo", "--project", "SHOP", "--cases", "300", "--results", "5000"]);
     damage(&machine.path("data"), "results");
@@ -332,7 +332,7 @@ fn counts_that_are_wrong_are_named_and_taken_anew() {
 }
 
 #[actix_web::test]
-async fn f9_a_page_that_a_reader_meets_damaged_is_said_and_raises_the_alarm() {
+async fn f09_a_page_that_a_reader_meets_damaged_is_said_and_raises_the_alarm() {
     let app = App::start().await;
     app.project("SHOP").await;
     let owner = app.as_role(Role::Owner, None).await;

@@ -15,7 +15,7 @@ mod moments;
 mod operator;
 mod overview;
 mod places;
-mod restores;
+pub mod restores;
 mod retention;
 mod shipping;
 mod standby;

@@ -137,9 +137,9 @@ async fn an_instance_that_was_set_back_writes_over_nothing_and_begins_anew() {
     shipped.app.halt().await;
 }
 
-/// f1, f11: so much may be lost with the machine, and no more.
+/// So much may be lost with the machine, and no more.
 #[actix_web::test]
-async fn a_kill_under_load_costs_no_more_than_the_seconds_that_were_chosen() {
+async fn f01_f11_a_kill_under_load_costs_no_more_than_the_seconds_that_were_chosen() {
     // What others at work on this machine may add.
     const SLACK_MS: i64 = 2_500;
     let shipped = Shipped::start().await;

@@ -27,9 +27,8 @@ async fn the_instance_says_what_it_is_and_how_it_is_kept() {
     app.stop().await;
 }
 
-/// T-SM-6
 #[actix_web::test]
-async fn the_instance_says_what_it_is_made_of() {
+async fn t_sm_6_the_instance_says_what_it_is_made_of() {
     let app = App::start().await;
     let auditor = app.as_role(Role::Auditor, None).await;
     assert!(app.page(&auditor, "/instance").await.contains("href=\"/instance/sbom.json\" download"));

@@ -134,9 +134,9 @@ fn f11_a_bare_machine_brings_an_instance_back_from_a_rest_server() {
     comes_back_on_a_bare_machine(servers::rest(&[]));
 }
 
-/// T-DP-1: nothing is restored, and the sentence says which of the keys does not fit.
+/// Nothing is restored, and the sentence says which of the keys does not fit.
 #[test]
-fn a_secret_a_host_key_or_a_kit_that_is_wrong_is_said_so_and_nothing_comes_back() {
+fn t_dp_1_a_secret_a_host_key_or_a_kit_that_is_wrong_is_said_so_and_nothing_comes_back() {
     for server in
         [servers::s3(), servers::webdav(), servers::rest(&[]), servers::sftp()].into_iter().flatten()
     {
@@ -183,9 +183,9 @@ fn a_secret_a_host_key_or_a_kit_that_is_wrong_is_said_so_and_nothing_comes_back(
     }
 }
 
-/// f12, f13: the line is lost while the engine reads packs.
+/// The line is lost while the engine reads packs.
 #[test]
-fn a_network_that_is_lost_in_the_middle_of_a_restore_is_told_and_nothing_is_left() {
+fn f12_f13_a_network_that_is_lost_in_the_middle_of_a_restore_is_told_and_nothing_is_left() {
     for server in [servers::s3(), servers::sftp()].into_iter().flatten() {
         let machine = backed_up(&server);
         let (bare, proxy) = (Machine::new(), Proxy::before(server.port));
@@ -234,7 +234,7 @@ fn is_staging(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(".testkeep-restore-"))
 }
 
-/// B04: every target that is on has its turn, and a chosen one does not wait for it.
+/// Every target that is on has its turn, and a chosen one does not wait for it.
 #[actix_web::test]
 async fn b04_drills_go_from_target_to_target_and_the_alarm_names_the_one_that_failed() {
     let Some(bucket) = servers::s3() else { return };
@@ -277,9 +277,9 @@ async fn b04_drills_go_from_target_to_target_and_the_alarm_names_the_one_that_fa
     site.server.stop();
 }
 
-/// B04, C13: from a chosen target, by command and by API; without one, from that with the newest that was read back.
+/// From a chosen target, by command and by API; without one, from that with the newest that was read back.
 #[actix_web::test]
-async fn b04_a_project_comes_back_from_an_ssh_server_and_from_the_newest_verified_backup() {
+async fn b04_c13_a_project_comes_back_from_an_ssh_server_and_from_the_newest_verified_backup() {
     let Some(server) = servers::sftp() else { return };
     let machine = backed_up(&server);
     let digest = machine.json(&["digest"])["digest"].clone();
@@ -323,9 +323,9 @@ async fn settled(site: &Site, id: &Value) -> Value {
     }
 }
 
-/// T-KF-5: printed for every target, with commands that work as they stand.
+/// Printed for every target, with commands that work as they stand.
 #[test]
-fn b04_the_runbook_has_every_target_and_its_commands_bring_the_instance_back() {
+fn b04_t_kf_5_t_bc_1_the_runbook_has_every_target_and_its_commands_bring_the_instance_back() {
     let Some(server) = servers::sftp() else { return };
     let machine = backed_up(&server);
     let digest = machine.json(&["digest"])["digest"].clone();

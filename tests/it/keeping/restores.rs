@@ -61,9 +61,8 @@ fn counted(told: &Value, kind: &str, fate: &str) -> i64 {
     told["counts"][kind][fate].as_i64().unwrap_or(0)
 }
 
-/// B04, C13, f11
 #[actix_web::test]
-async fn a_deleted_project_comes_back_as_it_was() {
+async fn b04_c13_f11_a_deleted_project_comes_back_as_it_was() {
     let machine = backed_up();
     let digest = machine.json(&["digest"])["digest"].clone();
     change(&machine, &GONE).await;
@@ -84,6 +83,56 @@ async fn a_deleted_project_comes_back_as_it_was() {
     assert_eq!(machine.json(&["audit", "verify"])["whole"], json!(true));
     let doctor = machine.json(&["doctor"]);
     assert_eq!(doctor["good"], json!(true), "{doctor}");
+}
+
+#[actix_web::test]
+async fn b04_t_inf_5_a_deleted_suite_comes_back_alone_with_the_ids_it_had() {
+    let machine = Machine::claimed();
+    machine.json(&["demo", "--cases", "30", "--results", "100", "--seed", "5"]);
+    let site = Site::start(&machine).await;
+    let post = async |path: &str, body: Value| {
+        let (status, made) = site.json(Method::POST, &format!("/api/v1/projects/SHOP/{path}"), body).await;
+        assert_eq!(status, 201, "{made}");
+        made
+    };
+    let suite = post("suites", json!({"name": "Goodwill"})).await["id"].clone();
+    let mut cases = Vec::new();
+    for title in ["Sent back", "Paid back"] {
+        cases.push(post("cases", json!({"title": title, "suite": suite})).await["reference"].clone());
+    }
+    site.server.stop();
+    machine.json(&["backup", "--to", &machine.text("keep")]);
+    let digest = machine.json(&["digest"])["digest"].clone();
+    let whose = "suite_id = (SELECT id FROM suites WHERE name = 'Goodwill')";
+    let statements = [
+        format!("DELETE FROM revisions WHERE case_id IN (SELECT id FROM cases WHERE {whose})"),
+        format!(
+            "INSERT INTO cases_search (cases_search, rowid, title, automation_key)
+             SELECT 'delete', id, title, automation_key FROM cases WHERE {whose}"
+        ),
+        format!("DELETE FROM cases WHERE {whose}"),
+        "DELETE FROM suites WHERE name = 'Goodwill'".to_owned(),
+    ];
+    let statements: Vec<&'static str> = statements.into_iter().map(|one| &*one.leak()).collect();
+    change(&machine, statements.leak()).await;
+    assert_ne!(machine.json(&["digest"])["digest"], digest);
+
+    let told = restore(&machine, &["--project", "SHOP", "--dry-run"]);
+    let created = |kind| counted(&told, kind, "created");
+    assert_eq!(
+        (created("suites"), created("cases"), created("runs"), created("results")),
+        (1, 2, 0, 0),
+        "{told}"
+    );
+    // One of its cases alone brings its suite along.
+    let first = restore(&machine, &["--case", cases[0].as_str().unwrap()]);
+    assert_eq!(
+        (counted(&first, "suites", "created"), counted(&first, "cases", "created")),
+        (1, 1),
+        "{first}"
+    );
+    restore(&machine, &["--project", "SHOP"]);
+    assert_eq!(machine.json(&["digest"])["digest"], digest, "numbers, references and all");
 }
 
 /// Where numbers inside were given to others meanwhile, things come back under the references they had.
@@ -228,9 +277,9 @@ pub async fn kept(data: &Path) -> Vec<String> {
     names.filter(|name| name.starts_with("before-restore")).collect()
 }
 
-/// B04, C13: the present is backed up first, everybody is signed out, and one can go back.
+/// The present is backed up first, everybody is signed out, and one can go back.
 #[actix_web::test]
-async fn the_whole_instance_comes_back_from_a_page_and_starts_again_by_itself() {
+async fn b04_c13_the_whole_instance_comes_back_from_a_page_and_starts_again_by_itself() {
     let machine = backed_up();
     let person = site::person(&machine, Role::Owner).await;
     machine.json(&["ca", "init"]);
@@ -312,9 +361,9 @@ pub async fn again(machine: &Machine) -> crate::support::people::Person {
     site::person(machine, Role::Owner).await
 }
 
-/// B04: printed, kept elsewhere, and without a secret.
+/// Printed, kept elsewhere, and without a secret.
 #[actix_web::test]
-async fn the_runbook_names_the_values_of_this_instance_and_no_secret() {
+async fn b04_the_runbook_names_the_values_of_this_instance_and_no_secret() {
     let machine = backed_up();
     let site = Site::start(&machine).await;
     site.submit("/instance/backups/targets", &plan(&machine.text("keep"))).await;

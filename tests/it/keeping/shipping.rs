@@ -222,9 +222,8 @@ impl Damaged {
     }
 }
 
-/// f14
 #[actix_web::test]
-async fn a_log_that_somebody_changed_is_refused_by_name() {
+async fn f14_a_log_that_somebody_changed_is_refused_by_name() {
     let shipped = Shipped::start().await;
     for n in 0..4 {
         shipped.add(&format!("case {n}")).await;
@@ -429,9 +428,9 @@ pub fn killed(folder: &Path, pause: u64, after: Duration) -> (Vec<String>, Times
     (whole.lines().filter_map(|line| line.strip_prefix(MARK)).map(str::to_owned).collect(), at)
 }
 
-/// f1, f11: killed while it ships, again and again.
+/// Killed while it ships, again and again.
 #[actix_web::test]
-async fn what_was_shipped_is_whole_after_every_kill() {
+async fn f01_f11_what_was_shipped_is_whole_after_every_kill() {
     let rounds = u64::from(super::killed::kills(3));
     let shipped = Shipped::start().await;
     let (kit, owner) = (shipped.kit.clone(), shipped.owner.clone());

@@ -277,7 +277,7 @@ async fn a_target_is_tested_changed_and_removed_and_its_data_stays() {
 }
 
 #[test]
-fn b03_targets_are_kept_from_the_command_line() {
+fn b03_t_inf_4_targets_are_kept_from_the_command_line() {
     let machine = Machine::claimed();
     let (keep, other) = (machine.text("keep"), machine.text("other"));
     let add = ["target", "add", "--name", "Second disk", "--address", &keep, "--region", "nl"];
@@ -319,4 +319,52 @@ fn b03_targets_are_kept_from_the_command_line() {
     machine.json(&["target", "remove", "Other"]);
     assert!(machine.path("other/config").exists());
     assert_eq!(machine.json(&["target", "list"]).as_array().unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn b03_t_inf_4_an_hourly_plan_makes_a_backup_every_hour_and_old_ones_are_pruned() {
+    let app = App::start().await;
+    let owner = app.as_role(Role::Owner, None).await;
+    let place = app.folder().join("disk");
+    let mut fields = folder_target("Hourly", place.to_str().unwrap(), "0 * * * *", "UTC");
+    fields.retain(|(name, _)| !["last", "daily", "weekly", "monthly"].contains(name));
+    fields.extend([("last", "2"), ("daily", "0"), ("weekly", "0"), ("monthly", "0")]);
+    app.submit(&owner, TARGETS, &fields).await;
+    // The clock stands at 03:04.
+    let page = app.page(&owner, "/instance/backups/targets/1").await;
+    for hour in 4..9 {
+        assert!(page.contains(&format!("0{hour}:00")), "the next five runs: {hour}: {page}");
+    }
+    let snapshots = || std::fs::read_dir(place.join("snapshots")).map_or(0, Iterator::count);
+    for hour in 1..=5 {
+        assert_eq!(tick(&app).await, "Nothing was due.");
+        app.clock.advance(HOUR_MS);
+        assert!(tick(&app).await.contains("is made and read back"), "hour {hour}");
+        assert_eq!(snapshots(), hour.min(2), "the last two stay");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn b03_p_l5_2_a_schedule_that_was_skipped_is_an_alarm_within_one_interval() {
+    let app = App::start().await;
+    let owner = app.as_role(Role::Owner, None).await;
+    let place = app.folder().join("disk");
+    app.submit(&owner, TARGETS, &folder_target("Hourly", place.to_str().unwrap(), "0 * * * *", "UTC")).await;
+    app.clock.advance(HOUR_MS);
+    assert!(tick(&app).await.contains("is made and read back"), "04:04");
+    // The one of 05:00 is skipped: what makes backups does not run, and no disk takes them either.
+    std::fs::rename(&place, app.folder().join("away")).unwrap();
+    std::fs::write(&place, "not mounted").unwrap();
+    app.clock.advance(HOUR_MS - 5 * 60_000);
+    tick(&app).await;
+    assert!(!alarms(&app, &owner).await.contains("A backup was missed"), "04:59: nothing is missing yet");
+    app.clock.advance(HOUR_MS + 6 * 60_000);
+    tick(&app).await;
+    let later = app.person("Later", Some((Role::Owner, None))).await;
+    let page = alarms(&app, &later).await;
+    assert!(page.contains("A backup was missed"), "06:05, one interval after 05:00: {page}");
+    let metrics = app.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains(r#"testkeep_alarms{kind="backup_missed"} 1"#), "{metrics}");
+    app.stop().await;
 }

@@ -138,7 +138,7 @@ fn t_de_1_nothing_on_the_disk_tells_what_was_stored() {
 }
 
 #[test]
-fn f9_t_de_4_a_flipped_byte_is_found_wherever_it_is() {
+fn f09_t_de_4_a_flipped_byte_is_found_wherever_it_is() {
     let home = Home::new();
     let stored = home.store(&content(CHUNK + 100));
     let sealed = fs::read(home.path(&stored.name)).unwrap();
@@ -151,7 +151,7 @@ fn f9_t_de_4_a_flipped_byte_is_found_wherever_it_is() {
 }
 
 #[test]
-fn f9_a_blob_cut_short_or_lengthened_is_refused() {
+fn f09_a_blob_cut_short_or_lengthened_is_refused() {
     let home = Home::new();
     let stored = home.store(&content(3 * CHUNK));
     let sealed = fs::read(home.path(&stored.name)).unwrap();
@@ -166,7 +166,7 @@ fn f9_a_blob_cut_short_or_lengthened_is_refused() {
 }
 
 #[test]
-fn f9_chunks_and_files_that_changed_places_are_refused() {
+fn f09_chunks_and_files_that_changed_places_are_refused() {
     let home = Home::new();
     let stored = home.store(&content(3 * CHUNK));
     let sealed = fs::read(home.path(&stored.name)).unwrap();
@@ -183,7 +183,7 @@ fn f9_chunks_and_files_that_changed_places_are_refused() {
 }
 
 #[test]
-fn f9_storing_the_content_again_mends_a_damaged_blob() {
+fn f09_storing_the_content_again_mends_a_damaged_blob() {
     let home = Home::new();
     let stored = home.store(&content(500));
     home.refuses(&stored.name, b"TKB1 and rubbish", "rubbish");
@@ -254,7 +254,7 @@ async fn a_spool_is_read_as_often_as_wanted_and_stored() {
 }
 
 #[actix_web::test]
-async fn f9_a_download_of_a_damaged_blob_is_refused_before_its_first_byte() {
+async fn f09_a_download_of_a_damaged_blob_is_refused_before_its_first_byte() {
     let home = Home::new();
     let stored = home.store(&content(3 * CHUNK));
     let mut sealed = fs::read(home.path(&stored.name)).unwrap();

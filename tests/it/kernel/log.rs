@@ -277,9 +277,8 @@ async fn a_backup_can_be_pinned_while_the_log_is_kept() {
     }
 }
 
-/// f8
 #[actix_web::test]
-async fn a_long_read_ends_before_the_log_fills_the_disk() {
+async fn f08_a_long_read_ends_before_the_log_fills_the_disk() {
     let house = with_a_project().await;
     let gate = house.operator::<InstanceView>(());
     let reading = actix_web::rt::spawn(async move {

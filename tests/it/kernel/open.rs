@@ -86,7 +86,7 @@ async fn findings(shell: &Shell) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn t_de_1_a_database_is_made_closed_and_opened_with_nothing_readable_in_it() {
+async fn t_de_1_p_l3_4_a_database_is_made_closed_and_opened_with_nothing_readable_in_it() {
     let home = Home::new();
     let (door, shell) = home.create().unwrap();
     fill(shell.operator()).await;
@@ -100,6 +100,14 @@ async fn t_de_1_a_database_is_made_closed_and_opened_with_nothing_readable_in_it
         }
     }
     door.shut_down().await;
+    // What every program with SQLite, and with its cipher and another key, gets.
+    for key in [None, Some("x'00'"), Some("guessed")] {
+        let foreign = Connection::open(home.database()).unwrap();
+        foreign.pragma_update(None, "cipher_log_level", "NONE").unwrap();
+        key.iter().for_each(|key| foreign.pragma_update(None, "key", key).unwrap());
+        let refused = foreign.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).unwrap_err();
+        assert_eq!(refused.sqlite_error_code(), Some(rusqlite::ErrorCode::NotADatabase), "{refused}");
+    }
     let (door, shell) = home.open().unwrap();
     assert_eq!(findings(&shell).await, Vec::<String>::new());
     door.shut_down().await;
@@ -137,7 +145,7 @@ async fn f16_a_plain_database_is_not_taken_for_ours() {
 }
 
 #[tokio::test]
-async fn f16_the_database_of_another_instance_stays_closed() {
+async fn f16_p_l3_4_the_database_of_another_instance_stays_closed() {
     let (home, other) = (Home::lived_in().await, Home::lived_in().await);
     fs::copy(other.database(), home.database()).unwrap();
     let error = home.refusal();
@@ -164,7 +172,7 @@ async fn f18_a_database_whose_making_was_cut_off_is_made_after_all() {
 }
 
 #[tokio::test]
-async fn f3_a_first_page_that_was_torn_is_refused() {
+async fn f03_a_first_page_that_was_torn_is_refused() {
     for place in [0, 16, 100, 2_000, 4_095] {
         let home = Home::lived_in().await;
         home.flip(place);
@@ -175,7 +183,7 @@ async fn f3_a_first_page_that_was_torn_is_refused() {
 }
 
 #[tokio::test]
-async fn f9_t_de_4_a_page_that_was_damaged_is_named() {
+async fn f09_t_de_4_a_page_that_was_damaged_is_named() {
     let home = Home::lived_in().await;
     let pages = fs::metadata(home.database()).unwrap().len() / 4_096;
     let broken = pages - 2;

@@ -19,9 +19,8 @@ async fn every_answer_names_its_request() {
     assert!(second != id && second != "mine", "{second}");
 }
 
-/// T-AS-4
 #[actix_web::test]
-async fn refusals_carry_the_same_headers_as_pages() {
+async fn t_as_4_refusals_carry_the_same_headers_as_pages() {
     let app = App::with(&[("sign_ins_per_minute", "1"), ("public_url", "https://tests.example.org")]).await;
     let old = app.client_builder().http1_only().build().unwrap();
     let mut answers = vec![
@@ -51,9 +50,8 @@ async fn head_is_get_without_its_body() {
     }
 }
 
-/// f30
 #[actix_web::test]
-async fn a_host_that_is_not_ours_is_refused() {
+async fn f30_a_host_that_is_not_ours_is_refused() {
     let app = App::with(&[("public_url", "https://tests.example.org")]).await;
     let client = app.client_builder().http1_only().build().unwrap();
     for (host, status) in [
@@ -104,9 +102,8 @@ async fn behind_a_trusted_proxy_each_client_counts_for_itself() {
     }
 }
 
-/// f30
 #[actix_web::test]
-async fn a_request_that_means_two_things_is_refused_and_the_connection_closed() {
+async fn f30_a_request_that_means_two_things_is_refused_and_the_connection_closed() {
     let app = App::with(&CLEAR).await;
     let smuggled = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
     for head in [

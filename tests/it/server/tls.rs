@@ -74,9 +74,8 @@ async fn our_own_certificate_survives_a_restart() {
     assert_eq!(app.fingerprint().unwrap(), fingerprint);
 }
 
-/// f21
 #[actix_web::test]
-async fn a_certificate_is_replaced_without_a_restart() {
+async fn f21_p_l2_11_a_certificate_is_replaced_without_a_restart() {
     let (first, second) = (pair(), pair());
     let app = with_files(&first).await;
     assert!(is_served(&app, &first.0).await);
@@ -90,9 +89,8 @@ async fn a_certificate_is_replaced_without_a_restart() {
     assert_ne!(app.fingerprint(), before);
 }
 
-/// f21
 #[actix_web::test]
-async fn a_pair_that_does_not_fit_leaves_the_old_one_in_service() {
+async fn f21_a_pair_that_does_not_fit_leaves_the_old_one_in_service() {
     let (first, second) = (pair(), pair());
     let app = with_files(&first).await;
     let tls = app.tls.as_ref().unwrap();
@@ -140,9 +138,8 @@ impl std::io::Write for Lines {
     }
 }
 
-/// f21
 #[test]
-fn the_end_of_a_certificate_is_warned_of_a_month_ahead_and_once_a_day() {
+fn f21_p_l2_11_the_end_of_a_certificate_is_warned_of_a_month_ahead_and_once_a_day() {
     const DAY_MS: i64 = 24 * 3_600_000;
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), &pair());

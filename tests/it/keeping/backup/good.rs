@@ -125,7 +125,7 @@ fn a_second_backup_ships_what_changed_and_an_unchanged_one_almost_nothing() {
 }
 
 #[test]
-fn t_de_1_nothing_at_the_target_can_be_read_without_its_password() {
+fn t_de_1_p_l3_5_nothing_at_the_target_can_be_read_without_its_password() {
     let bench = Bench::new(20);
     bench.backup().unwrap();
     let plain = fs::read(bench.path("home/keyring.json")).unwrap();

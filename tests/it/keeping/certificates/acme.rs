@@ -72,9 +72,8 @@ async fn client(pebble: &Pebble) -> Client {
     trusting_pem(&pebble.root().await).build().unwrap()
 }
 
-/// T-DE-2
 #[actix_web::test]
-async fn a_directory_looks_over_plain_http_and_what_it_issues_is_served() {
+async fn t_de_2_a_directory_looks_over_plain_http_and_what_it_issues_is_served() {
     let manners = ports();
     let pebble = Pebble::start(manners).await;
     let site = Site::with(&pebble, manners, &[("acme_challenge", "http-01")]).await;
@@ -95,9 +94,8 @@ async fn a_directory_looks_over_plain_http_and_what_it_issues_is_served() {
     assert_eq!(plain.post(at("/signin")).body("passphrase=x").send().await.unwrap().status(), 405);
 }
 
-/// T-DE-2
 #[actix_web::test]
-async fn a_directory_shakes_hands_and_what_it_issues_outlives_a_restart() {
+async fn t_de_2_a_directory_shakes_hands_and_what_it_issues_outlives_a_restart() {
     let manners = ports();
     let pebble = Pebble::start(manners).await;
     let site = Site::with(&pebble, manners, &[("acme_challenge", "tls-alpn-01")]).await;
@@ -139,9 +137,8 @@ fn walked(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     entries.flat_map(|path| if path.is_dir() { walked(&path) } else { vec![path] }).collect()
 }
 
-/// f21
 #[actix_web::test]
-async fn a_certificate_is_renewed_after_two_thirds_of_its_life_and_open_connections_go_on() {
+async fn f21_a_certificate_is_renewed_after_two_thirds_of_its_life_and_open_connections_go_on() {
     let manners = ports();
     let pebble = Pebble::start(manners).await;
     let site = Site::with(&pebble, manners, &[]).await;
@@ -159,9 +156,8 @@ async fn a_certificate_is_renewed_after_two_thirds_of_its_life_and_open_connecti
     assert!(site.alarms().await.is_empty());
 }
 
-/// f21, T-KF-2
 #[actix_web::test]
-async fn while_the_directory_is_away_the_old_certificate_stays_and_an_alarm_says_so() {
+async fn f21_t_kf_2_while_the_directory_is_away_the_old_certificate_stays_and_an_alarm_says_so() {
     let manners = ports();
     let mut pebble = Pebble::start(manners).await;
     let site = Site::with(&pebble, manners, &[]).await;
@@ -186,9 +182,8 @@ async fn while_the_directory_is_away_the_old_certificate_stays_and_an_alarm_says
     assert!(client(&pebble).await.get(site.at("/healthz")).send().await.is_ok());
 }
 
-/// f21
 #[actix_web::test]
-async fn a_directory_that_cannot_convince_itself_is_quoted() {
+async fn f21_a_directory_that_cannot_convince_itself_is_quoted() {
     let manners = ports();
     let pebble = Pebble::start(Manners { tls: free_port(), ..manners }).await;
     let site = Site::with(&pebble, manners, &[]).await;

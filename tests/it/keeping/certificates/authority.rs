@@ -16,9 +16,8 @@ async fn kept(app: &App, at: Timestamp) {
     app.keeper.as_ref().unwrap().keep(at).await.unwrap();
 }
 
-/// T-DE-2
 #[actix_web::test]
-async fn an_authority_signs_the_certificate_of_its_instance_and_renews_it() {
+async fn t_de_2_an_authority_signs_the_certificate_of_its_instance_and_renews_it() {
     let app = App::with(&[("tls_names", "lab.example.org")]).await;
     let owner = app.as_role(Role::Owner, None).await;
     let page = app.page(&owner, "/instance/certificate").await;
@@ -106,9 +105,8 @@ async fn comes_in(client: &reqwest::Client, admin: &str) {
     panic!("the client certificate does not come in");
 }
 
-/// T-DE-2
 #[actix_web::test]
-async fn the_pages_of_the_instance_answer_only_to_those_who_show_a_certificate() {
+async fn t_de_2_p_l3_2_the_pages_of_the_instance_answer_only_to_those_who_show_a_certificate() {
     let Guarded { machine, server, admin, root } = guarded().await;
     let pem = |name: &str| {
         let file = machine.text(name);

@@ -60,9 +60,8 @@ async fn sentences(app: &App) -> Vec<String> {
     open.into_iter().map(|raised| raised.sentence).collect()
 }
 
-/// f21
 #[actix_web::test]
-async fn a_pair_that_has_ended_or_is_not_good_yet_does_not_take_the_place_of_one_that_is_good() {
+async fn f21_a_pair_that_has_ended_or_is_not_good_yet_does_not_take_the_place_of_one_that_is_good() {
     let first = good();
     let app = with_files(&first).await;
     for (bad, word) in [(pair(2010, 2015), "ended at 2015"), (pair(2080, 2090), "good from 2080")] {
@@ -80,9 +79,8 @@ async fn a_pair_that_has_ended_or_is_not_good_yet_does_not_take_the_place_of_one
     app.stop().await;
 }
 
-/// f21
 #[actix_web::test]
-async fn a_pair_is_taken_over_half_by_half() {
+async fn f21_a_pair_is_taken_over_half_by_half() {
     let (first, second) = (good(), good());
     let app = with_files(&first).await;
     let live = app.folder().join("live");
@@ -98,9 +96,8 @@ async fn a_pair_is_taken_over_half_by_half() {
     assert!(sentences(&app).await.is_empty());
 }
 
-/// f21
 #[actix_web::test]
-async fn files_that_cannot_be_read_leave_the_old_pair_in_service_until_they_can() {
+async fn f21_files_that_cannot_be_read_leave_the_old_pair_in_service_until_they_can() {
     let (first, second) = (good(), good());
     let app = with_files(&first).await;
     let live = app.folder().join("live");
@@ -117,9 +114,8 @@ async fn files_that_cannot_be_read_leave_the_old_pair_in_service_until_they_can(
     assert!(is_served(&app, &second).await);
 }
 
-/// f21
 #[actix_web::test]
-async fn a_folder_that_is_swapped_by_a_link_is_noticed() {
+async fn f21_a_folder_that_is_swapped_by_a_link_is_noticed() {
     let (first, second) = (good(), good());
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -138,9 +134,8 @@ async fn a_folder_that_is_swapped_by_a_link_is_noticed() {
     assert!(is_served(&app, &second).await);
 }
 
-/// f21
 #[actix_web::test]
-async fn a_pair_with_the_time_and_the_length_of_the_one_before_is_noticed() {
+async fn f21_a_pair_with_the_time_and_the_length_of_the_one_before_is_noticed() {
     let first = good();
     let app = with_files(&first).await;
     let live = app.folder().join("live");
@@ -157,9 +152,8 @@ async fn a_pair_with_the_time_and_the_length_of_the_one_before_is_noticed() {
     assert!(is_served(&app, &second).await);
 }
 
-/// f21, T-KF-2
 #[actix_web::test]
-async fn the_end_of_a_certificate_is_an_alarm_that_grows() {
+async fn f21_t_kf_2_the_end_of_a_certificate_is_an_alarm_that_grows() {
     let app = with_files(&good()).await;
     let keeper = app.keeper.clone().unwrap();
     let end = keeper.tls().current().not_after;

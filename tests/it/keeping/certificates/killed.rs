@@ -14,9 +14,8 @@ fn serve(machine: &Machine, pebble: &Pebble, manners: Manners) -> Server {
     Server::start(command)
 }
 
-/// f21
 #[actix_web::test]
-async fn an_instance_that_is_killed_while_it_orders_gets_its_certificate_after_the_next_start() {
+async fn f21_an_instance_that_is_killed_while_it_orders_gets_its_certificate_after_the_next_start() {
     let manners = Manners { tls: free_port(), http: free_port(), delay: 1, ..Manners::default() };
     let pebble = Pebble::start(manners).await;
     let machine = Machine::claimed();

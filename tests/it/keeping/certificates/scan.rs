@@ -11,9 +11,8 @@ fn shakes_hands(at: &str, arguments: &[&str]) -> bool {
     text.contains("Cipher is ") && !text.contains("Cipher is (NONE)")
 }
 
-/// T-DE-2
 #[actix_web::test]
-async fn no_old_protocol_and_no_weak_cipher_is_spoken() {
+async fn t_de_2_no_old_protocol_and_no_weak_cipher_is_spoken() {
     let app = App::start().await;
     let at = app.address().to_string();
     let scan = move || {
