@@ -1,5 +1,5 @@
 // Reads `cargo metadata` and fails if a crate's licence would bind whoever receives the program.
-import { readFileSync } from "node:fs";
+import { packages, shipped } from "../packaging/crates.mjs";
 
 const FINE = new Set([
   "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-1-Clause", "BSD-2-Clause", "BSD-3-Clause",
@@ -28,20 +28,6 @@ function isFine(expression) {
     return fine;
   };
   return either();
-}
-
-const metadata = JSON.parse(readFileSync(0, "utf8"));
-const packages = new Map(metadata.packages.map((crate) => [crate.id, crate]));
-const nodes = new Map(metadata.resolve.nodes.map((node) => [node.id, node]));
-const shipped = new Set();
-const open = [metadata.resolve.root];
-while (open.length > 0) {
-  const id = open.pop();
-  if (shipped.has(id)) continue;
-  shipped.add(id);
-  for (const link of nodes.get(id).deps) {
-    if (link.dep_kinds.some((kind) => kind.kind === null)) open.push(link.pkg);
-  }
 }
 
 const bad = [...shipped].map((id) => packages.get(id)).filter((crate) => !isFine(crate.license ?? "none named"));

@@ -1,8 +1,10 @@
 //! What can be seen without the key: files and their modes, the certificate, the machine.
 
 use super::Check;
+use crate::keeping::keys::kms::{KeyService, Patience};
+use crate::kernel::error::Result;
 use crate::kernel::hold;
-use crate::kernel::keyring::{SlotKind, default_key_file, slots_of};
+use crate::kernel::keyring::{SlotKind, default_key_file, kms_of, slots_of};
 use crate::kernel::limits;
 use crate::kernel::modes;
 use crate::kernel::options::{Options, Sandboxing};
@@ -18,6 +20,8 @@ const EARLIEST: Timestamp = Timestamp(1_735_689_600_000);
 /// 2100-01-01: a clock that shows more is wrong.
 const LATEST: Timestamp = Timestamp(4_102_444_800_000);
 
+const KEY_SERVICE: &str = "key service";
+
 /// Everything that needs no key.
 pub fn checks(options: &Options) -> Vec<Check> {
     let mut checks = vec![folder(&options.data)];
@@ -27,6 +31,7 @@ pub fn checks(options: &Options) -> Vec<Check> {
     let loose = modes::loose(options).into_iter();
     checks.extend(loose.map(|loose| Check::warn("modes", loose.to_string(), loose.mend)));
     checks.extend([server(&options.data), key(options), slots(&options.data)]);
+    checks.extend(key_service(options).unwrap_or_else(|reason| Some(Check::failed(KEY_SERVICE, &reason))));
     checks.extend([certificate(options), disk(&options.data), descriptors(), clock(), locked_in(options)]);
     checks
 }
@@ -64,7 +69,7 @@ fn key(options: &Options) -> Check {
     let path = options.key_file.clone().unwrap_or_else(|| default_key_file(&options.data));
     let shown = path.display();
     let Ok(about) = fs::metadata(&path) else {
-        return match options.credentials.is_some() || slots_of(&options.data).is_ok_and(opens_by_passphrase) {
+        return match options.credentials.is_some() || slots_of(&options.data).is_ok_and(opens_without_file) {
             true => Check::ok("key", "There is no key file; the instance opens in another way."),
             false => Check::bad(
                 "key",
@@ -86,8 +91,30 @@ fn key(options: &Options) -> Check {
     Check::ok("key", format!("{shown}, mode {mode:03o}; keep a copy away from this machine"))
 }
 
-fn opens_by_passphrase(slots: Vec<SlotKind>) -> bool {
-    slots.iter().any(|slot| matches!(slot, SlotKind::Passphrase | SlotKind::Credential))
+fn opens_without_file(slots: Vec<SlotKind>) -> bool {
+    slots.iter().any(|slot| matches!(slot, SlotKind::Passphrase | SlotKind::Credential | SlotKind::Kms))
+}
+
+/// Whether the key service still decrypts what opens this instance; nothing where neither side knows of one.
+fn key_service(options: &Options) -> Result<Option<Check>> {
+    let note = kms_of(&options.data)?;
+    let (kms, note) = match (&options.kms, note) {
+        (None, None) => return Ok(None),
+        (Some(kms), Some(note)) => (kms, note),
+        (None, Some(note)) => {
+            let said =
+                format!("The keyring is bound to the key `{}`, and no option names its service.", note.key);
+            let now = "Set `kms_address` and the options beside it, or: testkeep key remove kms";
+            return Ok(Some(Check::warn(KEY_SERVICE, said, now)));
+        }
+        (Some(kms), None) => {
+            let said = format!("{} is set, and nothing of this instance depends on it.", kms.address);
+            return Ok(Some(Check::warn(KEY_SERVICE, said, "Bind the instance to it: testkeep key set-kms")));
+        }
+    };
+    KeyService::new(kms, options.credentials.as_deref(), Patience::Command)?.secret(&note)?;
+    let said = format!("{} decrypts what opens this instance, with its key `{}`.", kms.address, note.key);
+    Ok(Some(Check::ok(KEY_SERVICE, said)))
 }
 
 fn slots(data: &Path) -> Check {

@@ -19,6 +19,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 
 /// What goes into a backup, as the caller names it.
 #[derive(Clone, Copy)]
@@ -132,9 +133,13 @@ fn slice_items(pin: &Pin, ledger: &Ledger) -> Result<(Vec<Item>, String)> {
             ))
             .hint("Look at the health of the disk; restore an earlier backup if it is damaged.")
         })?;
-        whole.update(&*slice);
         let path = format!("db/{:06}/pages", offset / BACKUP_SLICE_BYTES);
-        let entry = Entry { path, bytes, sha256: sha256(slice) };
+        let sha256 = thread::scope(|scope| {
+            let own = scope.spawn(|| sha256(slice));
+            whole.update(&*slice);
+            own.join().map_err(|_| Error::internal("hashing a slice panicked"))
+        })?;
+        let entry = Entry { path, bytes, sha256 };
         items.push(Item { entry, body: Body::Slice { file: Arc::clone(&pin.file), offset } });
         offset += bytes;
     }

@@ -112,6 +112,8 @@ async fn f16_t_de_5_openbao_opens_the_instance_until_its_key_or_its_slot_is_take
     serving.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"]);
     let server = crate::support::program::Server::start(serving);
     server.stop();
+    let doctor = run(&machine, &bao.url, &["doctor", "--quick"]);
+    assert!(doctor.code == 0 && doctor.out.contains("with its key `tk`"), "{doctor:?}");
     // Keys are exchanged while the service only decrypts; a new version of its key changes nothing.
     let rotated = run(&machine, &bao.url, &["key", "rotate", "--only", "master", "--only", "database"]);
     assert_eq!(rotated.code, 0, "{rotated:?}");
@@ -135,6 +137,8 @@ async fn f16_t_de_5_openbao_opens_the_instance_until_its_key_or_its_slot_is_take
 
     // Its key there is the switch: with that version retired, only the kit is left.
     bao.tell("team/transit/keys/tk/config", json!({"min_decryption_version": 2})).await;
+    let doctor = run(&machine, &bao.url, &["doctor", "--quick"]);
+    assert!(doctor.code != 0 && doctor.out.contains("BAD   key service"), "{doctor:?}");
     let retired = run(&machine, &bao.url, &["digest"]);
     assert!(retired.code == 65 && retired.err.contains("could not decrypt"), "{retired:?}");
     let renewed = run(&machine, &bao.url, &["key", "set-kms", "--kit-file", &kit]);
@@ -145,6 +149,8 @@ async fn f16_t_de_5_openbao_opens_the_instance_until_its_key_or_its_slot_is_take
     assert_eq!(run(&machine, &bao.url, &["key", "remove", "kms"]).code, 0);
     drop(bao);
     assert_eq!(machine.run(&["digest"]).code, 0, "the key file opens it without any service");
+    let doctor = run(&machine, &bao.url, &["doctor", "--quick"]);
+    assert!(doctor.code == 0 && doctor.out.contains("nothing of this instance depends on it"), "{doctor:?}");
 }
 
 #[actix_web::test]
