@@ -123,6 +123,8 @@ struct Made {
     target: String,
     folder: String,
     verified: bool,
+    written_ms: u64,
+    read_back_ms: u64,
     #[serde(flatten)]
     receipt: Receipt,
     warnings: Vec<String>,
@@ -314,7 +316,10 @@ pub async fn restore(command: Restore, options: &Options, output: Output) -> Res
 
 impl Made {
     fn of(target: String, folder: String, made: backups::Made) -> Made {
-        Made { target, folder, verified: made.is_verified, receipt: made.receipt, warnings: made.warnings }
+        let ms = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let (written_ms, read_back_ms) = (ms(made.took.writing), ms(made.took.reading_back));
+        let (verified, receipt, warnings) = (made.is_verified, made.receipt, made.warnings);
+        Made { target, folder, verified, written_ms, read_back_ms, receipt, warnings }
     }
 
     fn text(&self) -> String {

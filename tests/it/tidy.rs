@@ -43,7 +43,7 @@ const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Where a clock other than `tx.now()` ticks.
-const CLOCKS: [(&str, &str); 8] = [
+const CLOCKS: [(&str, &str); 9] = [
     ("src/kernel/time.rs", "the only source of the present moment"),
     ("src/kernel/db/", "deadlines of reads and groups of writes"),
     ("src/guard/throttle.rs", "buckets fill with time"),
@@ -51,6 +51,7 @@ const CLOCKS: [(&str, &str); 8] = [
     ("src/server/", "how long a request took, for the log"),
     ("src/keeping/shipping/", "when the next shipment is due, whoever sets the clock"),
     ("src/keeping/standby/", "when the next look is due, and how long taking over took"),
+    ("src/keeping/backups/work.rs", "how long a backup took, to be told"),
     ("src/keeping/backup/storage/", "silence and pace of a line, and the moment in a signature"),
 ];
 

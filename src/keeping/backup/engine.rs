@@ -7,13 +7,14 @@
 use super::keep::Keep;
 use super::locks::Papers;
 use super::manifest::{Anchor, ROOT};
+use super::mark::{self, Mark};
 use super::reader::Ledger;
 use super::receipt::{Chain, Identity, Place, Reach, Receipt};
 use super::source::{Parts, Source};
 use super::storage::Storage;
 use super::target::Target;
 use super::turn::{Turn, take_turn};
-use super::{Say, caught, now, own, reported, sealed, verify};
+use super::{caught, now, own, reported, sealed, verify};
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::secret::Secret;
@@ -24,7 +25,6 @@ use rustic_core::{
     BackupOptions, ConfigOptions, Credentials, KeyOptions, OpenStatus, ParentOptions, PruneOptions,
     RepairIndexOptions, Repository, RepositoryBackends, RepositoryOptions, SnapshotOptions,
 };
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -41,8 +41,6 @@ const TREE_PACK: ByteSize = ByteSize::mib(2);
 const NO_COMPRESSION: i32 = 0;
 /// Never the real command line: it could name paths or users.
 const COMMAND: &str = "testkeep backup";
-/// Beside the repository, so that nobody takes it for that of another instance.
-const MARK: &str = "testkeep.json";
 
 /// One repository with its password and its receipts.
 pub struct Engine {
@@ -66,14 +64,6 @@ pub struct Listed {
     pub time: String,
     /// `None`: the run died before its proof, so this is not a backup.
     pub receipt: Option<Receipt>,
-}
-
-/// Whose repository it is. In the clear: an id and a public key.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Mark {
-    pub version: u32,
-    pub instance: String,
-    pub public_key: String,
 }
 
 impl Engine {
@@ -110,7 +100,7 @@ impl Engine {
         let storage = self.target.storage();
         if storage.stat("config")?.is_some() {
             let repo = self.open_ours(&Arc::default())?;
-            if storage.stat(MARK)?.is_none() {
+            if storage.stat(mark::NAME)?.is_none() {
                 self.mark()?;
             }
             return sealed(&repo.key());
@@ -325,8 +315,7 @@ impl Engine {
     }
 
     fn mark(&self) -> Result<()> {
-        let mark = serde_json::to_vec_pretty(&Mark::of(&self.identity)).map_err(Error::internal)?;
-        self.target.storage().put(MARK, &[mark.into()])
+        Mark::of(&self.identity).write(&self.target)
     }
 
     fn remember(&self, master: MasterKey) {
@@ -361,21 +350,6 @@ impl Unfinished {
 
     fn end(self) -> Result<()> {
         std::fs::remove_file(&self.mark).map_err(|cause| durable::trouble("remove", &self.mark, cause))
-    }
-}
-
-impl Mark {
-    fn of(identity: &Identity) -> Mark {
-        let public_key = data_encoding::HEXLOWER.encode(identity.signing.verifying_key().as_bytes());
-        Mark { version: 1, instance: identity.instance.clone(), public_key }
-    }
-
-    pub(super) fn read(target: &Target) -> Result<Option<Mark>> {
-        if target.storage().stat(MARK)?.is_none() {
-            return Ok(None);
-        }
-        let mark = serde_json::from_slice(&target.storage().get(MARK)?);
-        mark.map(Some).say(|| Error::invalid(format!("`{MARK}` in the backup target cannot be read.")))
     }
 }
 

@@ -15,6 +15,7 @@ pub mod home;
 pub mod keep;
 pub mod locks;
 pub mod manifest;
+mod mark;
 pub mod prove;
 pub mod reader;
 pub mod receipt;

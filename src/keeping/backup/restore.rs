@@ -5,8 +5,9 @@
 //! Nothing appears at the destination unless every byte is right.
 
 use super::child::{self, Brake};
-use super::engine::{Mark, open};
+use super::engine::open;
 use super::manifest::{Entry, Manifest, sha256, sha256_file};
+use super::mark::Mark;
 use super::receipt::{Chain, Receipt};
 use super::storage::{Place, Reach, sync_dir};
 use super::target::Target;

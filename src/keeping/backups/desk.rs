@@ -3,11 +3,10 @@
 //! Each backup holds the database still for itself and lets go before it is read back. One pin for several
 //! targets would save a read of the disk, and would let the log grow for as long as the slowest of them takes.
 
+use super::Cause;
 use super::schedule::MAKER;
-use super::{Cause, work};
-use crate::keeping::backup::{
-    Bench, Engine, Identity, Ledger, Leftover, Papers, Proof, Receipt, Target, home,
-};
+use super::work::{self, Made};
+use crate::keeping::backup::{Bench, Engine, Identity, Ledger, Leftover, Papers, Proof, Target, home};
 use crate::keeping::takeover::is_taken_over;
 use crate::keeping::targets::{self, Goal};
 use crate::kernel::access::{BackupRun, Gate};
@@ -98,29 +97,6 @@ pub enum Step {
     Writing,
     /// It is read back.
     Reading,
-}
-
-/// A backup that was made.
-#[derive(Clone, Debug)]
-pub struct Made {
-    /// Its signed receipt.
-    pub receipt: Receipt,
-    /// Whether it was read back from its target.
-    pub is_verified: bool,
-    /// What is untidy at the target, in words.
-    pub warnings: Vec<String>,
-}
-
-impl Made {
-    /// Number of the receipt.
-    pub fn receipt_number(&self) -> i64 {
-        i64::try_from(self.receipt.number).unwrap_or(i64::MAX)
-    }
-
-    /// Bytes of the backup before compression.
-    pub fn bytes(&self) -> i64 {
-        i64::try_from(self.receipt.bytes).unwrap_or(i64::MAX)
-    }
 }
 
 impl Desk {

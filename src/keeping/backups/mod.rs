@@ -21,7 +21,7 @@ mod work;
 
 pub use api::{Api, no_target};
 pub use copies::Copies;
-pub use desk::{Desk, Made, Progress, Step};
+pub use desk::{Desk, Progress, Step};
 pub use fetch::{BroughtBack, Pause};
 pub use health::{Health, Standing};
 pub use probe::{Probe, is_off_machine};
@@ -29,6 +29,7 @@ pub use reading::{Chosen, SCRATCH, at, chosen, goal_at, is_any_at};
 pub use schedule::{BACKUP, LOOK, PRUNE};
 pub use sql::Sums;
 pub use targets_api::Api as TargetsApi;
+pub use work::Made;
 
 use crate::keeping::alarms::{self, Alarm};
 use crate::keeping::backup::keep::would_stay;
@@ -235,9 +236,7 @@ pub fn settle(tx: Write<'_, BackupRun>, receipt: &Receipt) -> Result<()> {
         return Ok(());
     }
     match sql::running(tx)? {
-        Some(id) => {
-            sql::finish(tx, id, &Made { receipt: receipt.clone(), is_verified: true, warnings: Vec::new() })
-        }
+        Some(id) => sql::finish(tx, id, &Made::at_another_time(receipt)),
         None => Ok(()),
     }
 }

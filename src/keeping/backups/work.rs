@@ -1,8 +1,8 @@
 //! The work of the desk that blocks: it runs on threads of its own.
 
-use super::desk::{Made, Order};
+use super::desk::Order;
 use crate::keeping::backup::turn::is_at_work;
-use crate::keeping::backup::{Engine, Ledger, Parts};
+use crate::keeping::backup::{Engine, Ledger, Parts, Receipt};
 use crate::keeping::targets::Goal;
 use crate::kernel::access::Pin;
 use crate::kernel::error::{Error, Result};
@@ -13,6 +13,46 @@ use crate::kernel::secret::Secret;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// A backup that was made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Its signed receipt.
+    pub receipt: Receipt,
+    /// Whether it was read back from its target.
+    pub is_verified: bool,
+    /// What is untidy at the target, in words.
+    pub warnings: Vec<String>,
+    /// How long it took; nothing where that was not seen.
+    pub took: Took,
+}
+
+/// How long the two halves of a backup took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Took {
+    /// Reading, sealing and writing.
+    pub writing: Duration,
+    /// Reading it back from its target, every byte.
+    pub reading_back: Duration,
+}
+
+impl Made {
+    /// One whose making nobody watched: what it brings back tells of it.
+    pub(super) fn at_another_time(receipt: &Receipt) -> Made {
+        Made { receipt: receipt.clone(), is_verified: true, warnings: Vec::new(), took: Took::default() }
+    }
+
+    /// Number of the receipt.
+    pub fn receipt_number(&self) -> i64 {
+        i64::try_from(self.receipt.number).unwrap_or(i64::MAX)
+    }
+
+    /// Bytes of the backup before compression.
+    pub fn bytes(&self) -> i64 {
+        i64::try_from(self.receipt.bytes).unwrap_or(i64::MAX)
+    }
+}
 
 /// The engine blocks: it works on a thread of its own.
 pub(super) async fn blocking<T: Send + 'static>(
@@ -48,10 +88,11 @@ pub(super) fn write_and_read_back(
     }
     let (blobs, keyring) = (layout::blobs(&instance.data), layout::keyring(&instance.data));
     let parts = Parts { pin: &pin, blobs: &blobs, keyring: &keyring };
-    let log = layout::log_of_database(&instance.data);
+    let (log, start) = (layout::log_of_database(&instance.data), Instant::now());
     let receipt = while_log_fits(&log, limits::LOG_BYTES_PINNED, &order.ledger, || {
         engine.backup(parts, &order.ledger)
     })?;
+    let writing = start.elapsed();
     // Writers need not wait for the reading back.
     drop(pin);
     order.is_written.store(true, Relaxed);
@@ -59,7 +100,8 @@ pub(super) fn write_and_read_back(
         // It is there and signed; that somebody did not wait for the reading back does not undo it.
         Err(_) if order.ledger.go_on().is_err() => {
             let warnings = vec!["It was stopped before it was read back.".to_owned()];
-            return Ok((Made { receipt, is_verified: false, warnings }, None));
+            let took = Took { writing, ..Took::default() };
+            return Ok((Made { receipt, is_verified: false, warnings, took }, None));
         }
         read => read?,
     };
@@ -68,8 +110,9 @@ pub(super) fn write_and_read_back(
             "The backup was written but could not be read back. Look at the health of the target's disk.",
         ));
     }
+    let took = Took { writing, reading_back: start.elapsed() - writing };
     let is_known = goal.master.as_ref().is_some_and(|known| known == &master);
-    let made = Made { receipt, is_verified: true, warnings: proof.findings.warnings };
+    let made = Made { receipt, is_verified: true, warnings: proof.findings.warnings, took };
     Ok((made, (!is_known).then_some(master)))
 }
 

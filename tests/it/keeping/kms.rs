@@ -147,10 +147,10 @@ async fn f16_t_de_5_openbao_opens_the_instance_until_its_key_or_its_slot_is_take
     let key = machine.text("data.key");
     assert_eq!(run(&machine, &bao.url, &["key", "set-file", &key]).code, 0);
     assert_eq!(run(&machine, &bao.url, &["key", "remove", "kms"]).code, 0);
-    drop(bao);
-    assert_eq!(machine.run(&["digest"]).code, 0, "the key file opens it without any service");
     let doctor = run(&machine, &bao.url, &["doctor", "--quick"]);
     assert!(doctor.code == 0 && doctor.out.contains("nothing of this instance depends on it"), "{doctor:?}");
+    drop(bao);
+    assert_eq!(machine.run(&["digest"]).code, 0, "the key file opens it without any service");
 }
 
 #[actix_web::test]
