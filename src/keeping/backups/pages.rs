@@ -4,7 +4,7 @@ use super::health::Standing;
 use super::{Backup, Cause, Copies, Desk, Health, Step, probe};
 use crate::keeping::targets::{self, Goal, Regions};
 use crate::kernel::access::{BackupKeep, BackupRun, BackupView, Gate, Read, Tx};
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::TargetId;
 use crate::kernel::time::Timestamp;
 use crate::people;
@@ -85,6 +85,16 @@ impl Running {
         Ok(desk.progress().into_iter().map(|at| Running::of(at, began, tx.now())).collect())
     }
 
+    /// Says of the records of those that wait for their turn that they do: the tables know no such state.
+    pub(super) fn tell_apart(running: &[Running], backups: &mut [Backup]) {
+        let waits = |backup: &Backup| {
+            let target = backup.target_id.map(|id| id.0);
+            backup.state == "running"
+                && running.iter().any(|at| at.target == target && at.step == Step::Waiting)
+        };
+        backups.iter_mut().filter(|backup| waits(backup)).for_each(|backup| backup.state = "waiting".into());
+    }
+
     fn of(
         at: super::Progress,
         began: impl Fn(Option<TargetId>) -> Option<Timestamp>,
@@ -137,9 +147,16 @@ async fn make(
     desk: Data<Desk>,
     Form(WhichForm { target }): Form<WhichForm>,
 ) -> Result<Redirect> {
-    let count = begin(&gate, &desk.into_inner(), target.map(TargetId)).await?.len();
-    let back = target.map_or(PAGE.to_owned(), |id| format!("{PAGE}/targets/{id}"));
-    Ok(Redirect::to(back).saying(match count {
+    let desk = desk.into_inner();
+    let back = Redirect::to(target.map_or(PAGE.to_owned(), |id| format!("{PAGE}/targets/{id}")));
+    let begun = match begin(&gate, &desk, target.map(TargetId)).await {
+        // The button stays while one is made: whoever presses it again is told, and nothing else happens.
+        Err(reason) if reason.kind() == Kind::Conflict && !desk.progress().is_empty() => {
+            return Ok(back.warning(reason.sentence()));
+        }
+        begun => begun?,
+    };
+    Ok(back.saying(match begun.len() {
         1 => "A backup is being made. You may leave this page, it goes on.".to_owned(),
         count => format!("{count} backups are being made, one after the other. You may leave this page."),
     }))
@@ -228,7 +245,10 @@ impl BackupsPage {
     fn of(tx: Read<'_, BackupView>, visit: Visit, desk: &Arc<Desk>) -> Result<BackupsPage> {
         let may_run = tx.may::<BackupRun>();
         let mut frame = Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups);
-        let (standings, backups) = (Standing::all(tx)?, super::list(tx)?);
+        let (mut standings, mut backups) = (Standing::all(tx)?, super::list(tx)?);
+        let running = Running::all(tx, desk)?;
+        Running::tell_apart(&running, &mut backups);
+        standings.iter_mut().for_each(|standing| standing.tell_apart(&running));
         let health = Health::together(&standings, !backups.is_empty());
         if may_run && standings.iter().any(|standing| standing.target.is_enabled) {
             frame = frame.key(&["b"], "Back up now");
@@ -245,7 +265,7 @@ impl BackupsPage {
             copies,
             leaves_machine: targets.iter().filter(is_on).any(|line| line.is_elsewhere),
             restore: good.as_ref().map(|good| restore_command(&good.target, &desk.instance.data)),
-            running: Running::all(tx, desk)?,
+            running,
             regions: Regions::get(tx)?.text(),
             problems: Problems::default(),
             frame,
@@ -276,6 +296,16 @@ impl BackupsPage {
 
     fn is_any_on(&self) -> bool {
         self.targets.iter().any(|line| line.standing.target.is_enabled)
+    }
+}
+
+impl Standing {
+    fn tell_apart(&mut self, running: &[Running]) {
+        let own = running.iter().find(|at| at.target == Some(self.target.id.0));
+        if own.is_some_and(|at| at.step == Step::Waiting) {
+            self.health.word = "Waiting";
+            self.health.sentence = "A backup is made once those before it are done.".into();
+        }
     }
 }
 

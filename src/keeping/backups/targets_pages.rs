@@ -290,6 +290,10 @@ impl TargetPage {
             refused.unwrap_or_else(|| (TargetForm::of_target(target), Problems::default()));
         let place: Option<Place> = target.address.parse().ok();
         let written = |at: Timestamp| target.zone().written(at);
+        let mut running = Running::all(tx, desk)?;
+        running.retain(|at| at.target == Some(id.0));
+        let mut history = super::history(tx, id)?;
+        Running::tell_apart(&running, &mut history);
         Ok(TargetPage {
             frame: Frame::instance(tx, visit, people::seen(tx)?)
                 .at(At::Backups)
@@ -303,9 +307,9 @@ impl TargetPage {
             is_elsewhere: place.as_ref().is_some_and(probe::is_off_machine),
             schedule_words: target.schedule_words(),
             upcoming: target.upcoming(tx.now())?.into_iter().map(written).collect(),
-            history: super::history(tx, id)?,
+            history,
             sums: super::sums(tx, id)?,
-            running: Running::all(tx, desk)?.into_iter().filter(|at| at.target == Some(id.0)).collect(),
+            running,
             judged: super::judged(tx, id, &keep)?,
             zones: zones().collect(),
             standing,

@@ -47,6 +47,13 @@ struct ChecksPage {
     problems: Problems,
 }
 
+impl ChecksPage {
+    /// Whether a check of this kind is under way.
+    fn is_looked_at(&self, kind: &Kind) -> bool {
+        self.checks.iter().any(|check| check.kind == *kind && check.state == "running")
+    }
+}
+
 async fn show(gate: Gate<StorageView>, visit: Visit, request: HttpRequest) -> Result<HttpResponse> {
     let is_by_script = visit.is_by_script;
     let page = page(&gate, visit, None).await?;

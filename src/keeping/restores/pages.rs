@@ -9,6 +9,7 @@ use crate::kernel::error::Result;
 use crate::kernel::id::RestoreId;
 use crate::kernel::time::Timestamp;
 use crate::people;
+use crate::web::figures::Moment;
 use crate::web::filters;
 use crate::web::forms::{Choice, Form, Problems};
 use crate::web::layout::{At, Frame};
@@ -34,7 +35,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 #[derive(Template)]
-#[template(path = "keeping/restores/choose.html")]
+#[template(path = "keeping/restores/choose.html", blocks = ["backups"])]
 struct ChoosePage {
     frame: Frame,
     may_run: bool,
@@ -44,6 +45,8 @@ struct ChoosePage {
     target_id: String,
     targets: Vec<Choice>,
     backups: Vec<Choice>,
+    /// Whether the target was asked which backups are there; it may take its time to answer.
+    is_asked: bool,
     what: String,
     problems: Problems,
     restores: Vec<Restore>,
@@ -73,6 +76,8 @@ struct AskedForm {
 struct Asked {
     what: Option<String>,
     target: Option<String>,
+    /// Anything, to wait for the target: the link for whoever has no script.
+    list: Option<String>,
 }
 
 async fn choose(
@@ -80,13 +85,29 @@ async fn choose(
     visit: Visit,
     desk: Data<Desk>,
     Query(asked): Query<Asked>,
-) -> Result<Page<ChoosePage>> {
+    request: HttpRequest,
+) -> Result<HttpResponse> {
     let form = AskedForm {
         what: asked.what.unwrap_or_default(),
         target: asked.target.unwrap_or_default(),
         backup: None,
     };
-    Ok(Page::new(chooser(&gate, visit, &desk, form, Problems::default()).await?))
+    let is_by_script = visit.is_by_script;
+    let ask = if is_by_script || asked.list.is_some() { Ask::Now } else { Ask::Later };
+    let page = chooser(&gate, visit, &desk, form, (ask, Problems::default())).await?;
+    Ok(if is_by_script {
+        Fragment(page.as_backups()).respond_to(&request)
+    } else {
+        Page::new(page).respond_to(&request)
+    })
+}
+
+/// Whether the target is asked which backups are there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    Now,
+    /// The page comes first, and asks by itself.
+    Later,
 }
 
 async fn chooser(
@@ -94,7 +115,7 @@ async fn chooser(
     visit: Visit,
     desk: &Desk,
     form: AskedForm,
-    problems: Problems,
+    (ask, problems): (Ask, Problems),
 ) -> Result<ChoosePage> {
     let (instance, asked) = (Arc::clone(&desk.instance), targets::number(&form.target)?);
     let known = gate.read(|tx| targets::list(tx)).await?;
@@ -104,6 +125,7 @@ async fn chooser(
         chosen => chosen.map(Some),
     };
     let found = match &chosen {
+        Ok(_) if ask == Ask::Later => Ok(Vec::new()),
         Ok(Some(Chosen { goal, .. })) => super::choices(desk, goal).await,
         Ok(None) => Ok(Vec::new()),
         Err(reason) => Err(reason.clone()),
@@ -117,9 +139,9 @@ async fn chooser(
     let chosen = chosen.ok().flatten();
     let number = chosen.as_ref().and_then(|chosen| chosen.number);
     let lines = receipts.iter().map(|receipt| {
-        let moment = receipt.finished_at.parse::<jiff::Timestamp>().map(|at| Timestamp(at.as_millisecond()));
-        let moment = moment.map_or_else(|_| receipt.finished_at.clone(), |at| at.to_string());
-        let words = format!("Backup {} of {}", receipt.number, &moment[..moment.len().min(16)]);
+        let at = receipt.finished_at.parse::<jiff::Timestamp>();
+        let at = at.map(|at| Moment(Timestamp(at.as_millisecond())).to_string());
+        let words = format!("Backup {} of {}", receipt.number, at.as_deref().unwrap_or(&receipt.finished_at));
         (receipt.number.to_string(), words)
     });
     let number = number.map(|number| number.to_string()).unwrap_or_default();
@@ -137,6 +159,7 @@ async fn chooser(
             target_id,
             targets,
             backups,
+            is_asked: ask == Ask::Now,
             what: form.what,
             problems,
             restores: super::list(tx)?,
@@ -160,7 +183,7 @@ async fn start(
             let mut problems = Problems::default();
             problems
                 .add("what", format!("{} {}", refusal.sentence(), refusal.hint_text().unwrap_or_default()));
-            return Ok(Page::refused(chooser(&look, visit, &desk, form, problems).await?).into());
+            return Ok(Page::refused(chooser(&look, visit, &desk, form, (Ask::Now, problems)).await?).into());
         }
     };
     let (instance, target) = (Arc::clone(&desk.instance), targets::number(&form.target)?);
@@ -230,6 +253,12 @@ impl ShowPage {
 }
 
 impl ChoosePage {
+    /// The address that lists the backups of the target.
+    fn listing(&self) -> String {
+        let what: String = self.what.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        format!("{PAGE}?list=now&target={}&what={what}", self.target_id)
+    }
+
     fn target_words(&self) -> &str {
         self.target.as_deref().unwrap_or_default()
     }

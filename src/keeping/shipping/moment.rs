@@ -28,7 +28,9 @@ pub fn told(at: Timestamp) -> String {
 
 /// What people call the zone of this machine, such as `Europe/Berlin`.
 pub fn zone() -> String {
-    TimeZone::system().iana_name().unwrap_or("this machine").to_owned()
+    let zone = TimeZone::system();
+    let name = zone.iana_name().unwrap_or("this machine");
+    name.trim_start_matches("Etc/").to_owned()
 }
 
 fn here(at: Timestamp) -> Option<Zoned> {

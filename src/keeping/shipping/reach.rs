@@ -63,15 +63,6 @@ impl Reach {
             for piece in &pieces {
                 reach.spans.extend(piece.span(&placed));
             }
-            // A backup that this log began with, and whose beginning of it is gone.
-            let first = head.begins.zip(pieces.first());
-            let is_cut_off = |(begins, first): (Position, &Piece)| {
-                let mut places = placed.iter().map(|(_, place)| &place.position);
-                places.any(|place| ship::is_behind(&begins, place) && !ship::is_behind(&first.begins, place))
-            };
-            if first.is_some_and(is_cut_off) {
-                reach.troubles.push("The beginning of a log is missing.".into());
-            }
         }
         reach.spans.sort_by_key(|span| span.from);
         Ok(reach)

@@ -75,8 +75,10 @@ pub(super) fn sites(tx: impl Tx, instance: &Instance) -> Result<Vec<Site>> {
 pub(super) fn match_places(state: &mut State, sites: &[Site]) {
     state.places.retain(|key, _| sites.iter().any(|site| site.key() == *key));
     let place = state.cursor.map(|cursor| cursor.position);
+    // While nobody has anything, nothing is gone: whoever comes now gets the log from its beginning.
+    let is_first = state.cleared == 0 || state.places.is_empty();
     for site in sites {
-        let (since, begins) = if state.cleared == 0 { (0, state.begins) } else { (state.sealed, place) };
+        let (since, begins) = if is_first { (0, state.begins) } else { (state.sealed, place) };
         let fresh = Reached { since, begins, segments: since, is_lost: false };
         let reached = state.places.entry(site.key()).or_insert(fresh);
         // Where a log begins is known with its first segment.

@@ -61,14 +61,21 @@ impl Forecast {
         }
     }
 
-    /// The end of a sentence that begins with “it will be”.
+    /// In a sentence.
     pub fn sentence(self) -> String {
         match self {
-            Forecast::Unknown => "full at a time that cannot be told yet: there is not enough data".into(),
-            Forecast::Never => "no fuller than it is: what is stored does not grow".into(),
+            Forecast::Unknown => {
+                "When the disk will be full cannot be told yet: there is not enough data.".into()
+            }
+            Forecast::Never => "The disk gets no fuller: what is stored does not grow.".into(),
             Forecast::In { days, soonest, latest } => {
+                let (about, soonest) = (in_words(days), in_words(soonest));
                 let latest = latest.map_or("never".to_owned(), in_words);
-                format!("full in about {}, between {} and {latest}", in_words(days), in_words(soonest))
+                let how_sure = match soonest == latest {
+                    true => String::new(),
+                    false => format!(", between {soonest} and {latest}"),
+                };
+                format!("By the last weeks the disk will be full in about {about}{how_sure}.")
             }
         }
     }
@@ -106,7 +113,7 @@ mod tests {
     fn a_steady_growth_ends_when_the_free_space_is_used_up() {
         let grown = samples(&[0, 100, 200, 300, 400, 500, 600, 700], 15_000);
         assert_eq!(forecast(&grown), Forecast::In { days: 150, soonest: 150, latest: Some(150) });
-        assert_eq!(forecast(&grown).sentence(), "full in about 5 months, between 5 months and 5 months");
+        assert_eq!(forecast(&grown).sentence(), "By the last weeks the disk will be full in about 5 months.");
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn keep<'t>(tx: Write<'t, StorageKeep>, sample: &Sample) -> Result<Audited<'t, S
     let free = Bytes(sample.free_bytes.unsigned_abs());
     let is_short = sample.free_bytes.unsigned_abs() < limits::DISK_FREE_BYTES_MIN;
     if is_short || seen.days().is_some_and(|days| days < limits::DISK_FULL_DAYS) {
-        let when = if is_short { String::new() } else { format!(" It will be {}.", seen.sentence()) };
+        let when = if is_short { String::new() } else { format!(" {}", seen.sentence()) };
         let said = format!(
             "{free} are free on the disk of the data.{when} Make room, or choose what need not stay."
         );
@@ -121,7 +121,7 @@ fn keep<'t>(tx: Write<'t, StorageKeep>, sample: &Sample) -> Result<Audited<'t, S
     } else {
         alarms::clear(tx, Alarm::DiskFull, "")?;
     }
-    Ok(tx.quiet(Quiet::JobHeartbeat, format!("{free} are free; the disk will be {}.", seen.sentence())))
+    Ok(tx.quiet(Quiet::JobHeartbeat, format!("{free} are free. {}", seen.sentence())))
 }
 
 const DAY_MS: i64 = 24 * 3_600_000;

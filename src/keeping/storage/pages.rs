@@ -44,7 +44,7 @@ struct SpacePage {
     tables: Vec<(String, i64)>,
     shares: Vec<(String, Share)>,
     forecast: String,
-    line: String,
+    chart: Option<Chart>,
     trashed: Vec<Trashed>,
 }
 
@@ -76,7 +76,7 @@ async fn show(gate: Gate<StorageView>, visit: Visit, instance: Data<Instance>) -
             tables,
             shares: last.iter().flat_map(|last| last.projects.clone()).collect(),
             forecast: forecast(&recent).sentence(),
-            line: line(&samples),
+            chart: Chart::of(&samples),
             last,
             samples,
             trashed: projects::trashed(tx)?,
@@ -85,20 +85,34 @@ async fn show(gate: Gate<StorageView>, visit: Visit, instance: Data<Instance>) -
     Ok(Page::new(view.await?))
 }
 
-/// What was used, as the path of a drawing 100 by 100; empty for fewer than two samples.
-fn line(samples: &[Sample]) -> String {
-    let most = samples.iter().map(Sample::used).max().unwrap_or(0).max(1) as f64;
-    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return String::new() };
-    if samples.len() < 2 {
-        return String::new();
+/// What was used, as a drawing 100 by 100.
+struct Chart {
+    line: String,
+    /// The same, closed at the bottom.
+    area: String,
+    /// Height of the last value, from the top.
+    last_y: String,
+    /// Bytes at the top, in the middle and at the bottom.
+    scale: [i64; 3],
+}
+
+impl Chart {
+    /// None for fewer than two samples.
+    fn of(samples: &[Sample]) -> Option<Chart> {
+        let (first, last) = (samples.first()?, samples.last()?);
+        if samples.len() < 2 {
+            return None;
+        }
+        let most = samples.iter().map(Sample::used).max().unwrap_or(0).max(1);
+        let span = (last.at.0 - first.at.0).max(1) as f64;
+        let height = |sample: &Sample| 100.0 - sample.used() as f64 * 100.0 / most as f64;
+        let mut line = String::new();
+        for (place, sample) in samples.iter().enumerate() {
+            let word = if place == 0 { 'M' } else { 'L' };
+            let x = (sample.at.0 - first.at.0) as f64 * 100.0 / span;
+            write!(line, "{word}{x:.2} {:.2}", height(sample)).expect("writing to a string cannot fail");
+        }
+        let area = format!("{line}L100 100L0 100Z");
+        Some(Chart { line, area, last_y: format!("{:.2}", height(last)), scale: [most, most / 2, 0] })
     }
-    let span = (last.at.0 - first.at.0).max(1) as f64;
-    let mut path = String::new();
-    for (place, sample) in samples.iter().enumerate() {
-        let word = if place == 0 { 'M' } else { 'L' };
-        let (x, y) =
-            ((sample.at.0 - first.at.0) as f64 * 100.0 / span, 100.0 - sample.used() as f64 * 95.0 / most);
-        write!(path, "{word}{x:.2} {y:.2}").expect("writing to a string cannot fail");
-    }
-    path
 }

@@ -208,7 +208,7 @@ test("B05 C13: a slip is undone by going back to the moment before it", async (t
 
   await t.test("the page says which moments there are, and refuses others where they are typed", async () => {
     await visit(page, "/instance/backups/log");
-    await main.getByRole("link", { name: "at Second disk" }).click();
+    await main.getByRole("link", { name: "From Second disk" }).click();
     const field = page.getByLabel("Moment", { exact: true });
     for (let tries = 0; tries < 30 && await field.inputValue() <= typed(before); tries++) {
       await pause(500);

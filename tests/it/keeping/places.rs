@@ -295,9 +295,9 @@ async fn b04_c13_a_project_comes_back_from_an_ssh_server_and_from_the_newest_ver
     let without = machine.run(&["restore", "--project", "SHOP", "--dry-run"]);
     assert!(without.code == 66 && without.err.contains("does not hold SHOP"), "the newest: {without:?}");
     let site = Site::start(&machine).await;
-    let page = site.page("/instance/backups/restore").await;
+    let page = site.page("/instance/backups/restore?list=now").await;
     assert!(page.contains("<option value=\"2\" selected>Disk") && page.contains("Backup 1 of"), "{page}");
-    let page = site.page("/instance/backups/restore?target=1").await;
+    let page = site.page("/instance/backups/restore?list=now&target=1").await;
     assert!(page.contains("<option value=\"1\" selected>Away") && page.contains("Backup 1 of"), "{page}");
     let page = site.page("/instance/backups/whole?target=1&backup=1").await;
     assert!(page.contains("From Away.") && page.contains("and the present"), "{page}");

@@ -229,7 +229,7 @@ async fn a_project_comes_back_over_https_after_a_preview_and_a_fresh_proof() {
     change(&machine, &GONE).await;
     let site = Site { server: machine.serve(), ..site };
 
-    let page = site.page("/instance/backups/restore").await;
+    let page = site.page("/instance/backups/restore?list=now").await;
     assert!(page.contains("A part of it") && page.contains("Backup 1 of"), "{page}");
     let (status, page) =
         site.submit("/instance/backups/restore", &[("what", "SHOP-X"), ("backup", "1")]).await;

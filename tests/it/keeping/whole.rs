@@ -317,3 +317,22 @@ async fn a_moment_whose_newest_backup_is_gone_comes_from_the_one_before() {
     assert_eq!(restored["receipt"], json!(snapshots.len() - 1), "{restored}");
     story.site.server.stop();
 }
+
+/// A server that takes a connection and says nothing holds up what it is asked for, and not the page.
+#[actix_web::test]
+async fn the_page_of_restores_comes_at_once_though_its_target_is_silent() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let machine = Machine::claimed();
+    machine.write("secrets.json", &json!({ "user": "mara", "password": "much" }).to_string());
+    let address = format!("webdav+http://{}/keep", silent.local_addr().unwrap());
+    let secrets = machine.text("secrets.json");
+    machine.json(&["target", "add", "--name", "Silent", "--address", &address, "--access-file", &secrets]);
+    let site = Site::start(&machine).await;
+    let began = std::time::Instant::now();
+    let page = site.page("/instance/backups/restore").await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(page.contains("Silent is asked which backups are there.") && page.contains("list=now"), "{page}");
+    let page = site.page("/instance/backups/restore?list=now").await;
+    assert!(page.contains("The backups cannot be listed"), "{page}");
+    site.server.stop();
+}
