@@ -4,9 +4,12 @@ use super::Check;
 use crate::app::House;
 use crate::keeping::backup::storage::Place;
 use crate::keeping::backups::{Copies, Desk, Standing};
-use crate::kernel::access::{BackupRun, BackupView};
+use crate::keeping::standby;
+use crate::keeping::targets::{Goal, Target};
+use crate::kernel::access::{BackupRun, BackupView, Gate};
 use crate::kernel::error::Result;
 use crate::kernel::limits;
+use crate::kernel::time::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,8 +31,31 @@ pub(super) async fn checks(house: &House, add: &mut impl FnMut(&'static str, Res
     let gate = house.shell.operator().gate::<BackupRun>(());
     for standing in standings.into_iter().filter(|standing| standing.target.is_enabled) {
         let reached = desk.reach(&gate, standing.target.id).await;
+        let is_reached = reached.is_ok();
         add("backups", Ok(check(&standing, reached)));
+        if is_reached {
+            add("standby", standby(house, &gate, &standing.target).await);
+        }
     }
+}
+
+/// Whether another machine has taken over, as the target says, and how one follows.
+async fn standby(house: &House, gate: &Gate<BackupRun>, target: &Target) -> Result<Check> {
+    let (instance, asked) = (Arc::clone(&house.instance), target.clone());
+    let goal = gate.read(move |tx| Goal::even_if_off(tx, &instance, &asked)).await?;
+    let name = &target.name;
+    if let Some(mark) = standby::unknown(&house.instance, &goal)?.last() {
+        let (machine, at) = (&mark.machine, Timestamp(mark.at));
+        return Ok(Check::bad(
+            "standby",
+            format!(
+                "{name}: the machine {machine} took this instance over at {at}; nothing goes there any more."
+            ),
+            "Stop this machine, or the other one and then: testkeep standby reclaim",
+        ));
+    }
+    let follow = target.following(&house.instance.data);
+    Ok(Check::ok("standby", format!("{name}: no other machine took over. To have one follow: {follow}")))
 }
 
 /// The rule of 3-2-1.

@@ -29,6 +29,7 @@ struct Commands {
     restore: String,
     target: String,
     secrets: &'static str,
+    follow: String,
 }
 
 /// All of them, with the commands for `first`: the target to begin with. `data` is a word of a shell.
@@ -45,6 +46,10 @@ pub(super) fn all(data: &str, first: Option<&Site>) -> Vec<Chapter> {
         ),
         target: first.map_or_else(|| "TARGET".to_owned(), |site| quoted(&site.name)),
         secrets: first.map_or("", |site| site.secrets),
+        follow: first.map_or_else(
+            || format!("testkeep standby follow --from TARGET --into {data} --kit-file kit.txt"),
+            |site| site.follow.clone(),
+        ),
     };
     let mut all = of_the_instance(&commands);
     all.extend(of_parts(&commands.target));
@@ -97,11 +102,40 @@ fn the_machine_is_lost(commands: &Commands) -> Chapter {
     Chapter { head: "The machine is lost", steps: lost }
 }
 
+fn a_standby_takes_over(commands: &Commands) -> Chapter {
+    let Commands { data, follow, .. } = commands;
+    Chapter {
+        head: "The machine is lost, and a standby follows it",
+        steps: vec![
+            step(
+                "On the standby, see how far it is: the lag is the most that is lost. Without a standby, go on with \
+                 the chapter above.",
+                format!("testkeep standby status --into {data}"),
+            ),
+            step(
+                "Stop the lost machine if it can still be reached: nobody else can keep people from writing to it.",
+                "systemctl disable --now testkeep",
+            ),
+            step(
+                "Take over. It fetches what is left at the target, proves the copy, and leaves a mark that keeps the \
+                 other machine from going on there. Where the target is lost too, say --as-it-is.",
+                format!("testkeep standby promote --into {data}"),
+            ),
+            step(
+                "Start it, sign in, and lead the name of the service to this machine.",
+                format!("testkeep serve --data {data}"),
+            ),
+            step("Have another machine follow. The same begins a first standby.", follow.as_str()),
+        ],
+    }
+}
+
 fn of_the_instance(commands: &Commands) -> Vec<Chapter> {
     let Commands { data, restore, .. } = commands;
     let start = format!("testkeep serve --data {data}");
     vec![
         the_machine_is_lost(commands),
+        a_standby_takes_over(commands),
         Chapter {
             head: "The key file is lost",
             steps: vec![

@@ -13,7 +13,7 @@ pub use sites::Site;
 
 use crate::keeping::backups::{self, Backup, Desk};
 use crate::keeping::drills::{self, Drill, Goals};
-use crate::keeping::targets;
+use crate::keeping::targets::{self, shell_word as quoted};
 use crate::kernel::access::{BackupRun, Tx, Write};
 use crate::kernel::audit::{Audited, Event};
 use crate::kernel::build;
@@ -156,10 +156,4 @@ fn kit(keyring: &Keyring) -> Kit {
         generation: line.generation,
         made_at: line.made_at,
     })
-}
-
-/// A path, an address or a name as a shell reads it.
-fn quoted(path: &str) -> String {
-    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-:@+".contains(&byte));
-    if is_plain && !path.is_empty() { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }

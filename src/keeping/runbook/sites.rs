@@ -43,6 +43,8 @@ pub struct Site {
     pub verify: String,
     /// Brings it back.
     pub restore: String,
+    /// Has another machine follow from there.
+    pub follow: String,
 }
 
 /// What it takes to get in: in words, and as JSON with words in the place of the secrets.
@@ -59,14 +61,7 @@ impl Site {
         let access = Goal::even_if_off(tx, instance, target).ok().map(|goal| goal.reach().access);
         let needs =
             place.as_ref().map_or_else(|_| Needs::unknown(), |place| Needs::of(place, access.as_ref()));
-        let (from, mut how) = (quoted(&target.address), String::new());
-        if let Some(key) = &target.host_key {
-            how.push_str(&format!(" --host-key {}", quoted(key)));
-        }
-        if !needs.secrets.is_empty() {
-            how.push_str(" --access-file secrets.json");
-        }
-        how.push_str(" --kit-file kit.txt");
+        let (from, how) = (quoted(&target.address), target.opening());
         let log = log(tx, target.id)?;
         let until = if log.is_some() { " --at latest" } else { "" };
         let stands = format!("{} {}", target.region, target.label).trim().to_owned();
@@ -89,6 +84,7 @@ impl Site {
             drill: drills::newest_good_at(tx, &target.address)?,
             verify: format!("testkeep verify --from {from}{how}"),
             restore: format!("testkeep restore --from {from} --into {data}{how}{until}"),
+            follow: target.following(&instance.data),
             log,
         })
     }

@@ -107,6 +107,8 @@ struct PlaceWire {
     waiting: u32,
     /// Why it does not go on.
     trouble: Option<String>,
+    /// Whether another machine has taken the instance over, as its mark there says.
+    taken_over: bool,
 }
 
 impl LogWire {
@@ -127,6 +129,7 @@ impl PlaceWire {
             has_backup: place.has_base,
             waiting: place.waiting,
             trouble: place.trouble,
+            taken_over: place.is_left_behind,
         }
     }
 }

@@ -32,6 +32,8 @@ struct LogPage {
     rows: Vec<Row>,
     seconds: i64,
     restore: String,
+    /// Targets from which another machine can follow, each with the command.
+    follow: Vec<(String, String)>,
     problems: Problems,
 }
 
@@ -117,11 +119,17 @@ impl LogPage {
             let place = places.iter().find(|place| place.id == chosen.target.id);
             Row::of(chosen, place.filter(|_| stored.is_on), now)
         };
+        let chosen = chosen(tx)?;
+        let able = chosen.iter().filter(|chosen| chosen.is_able() && chosen.has_log);
+        let data = &shipping.desk.instance.data;
+        let follow =
+            able.map(|Chosen { target, .. }| (target.name.clone(), target.following(data))).collect();
         Ok(LogPage {
             may_keep: tx.may::<BackupKeep>(),
             frame: Frame::instance(tx, visit, people::seen(tx)?).at(At::Backups).here("Point in time"),
             is_on: switch.is_on,
-            rows: chosen(tx)?.into_iter().map(row).collect(),
+            rows: chosen.into_iter().map(row).collect(),
+            follow,
             seconds: switch.seconds,
             restore: format!("testkeep restore --from FOLDER --into NEWDIR --kit-file kit.txt --at {now}"),
             problems,
@@ -136,6 +144,7 @@ impl Row {
         let (tone, word, sentence) = match place {
             Some(place) => {
                 let (tone, word) = match (&place.trouble, place.has_base, place.reached) {
+                    _ if place.is_left_behind => ("failed", "Taken over"),
                     (Some(_), ..) => ("failed", "Stuck"),
                     (None, true, Some(_)) => ("passed", "Following"),
                     _ => ("running", "Beginning"),

@@ -204,16 +204,22 @@ impl Follower {
         };
         let storage = target.storage();
         let Some(mut growing) = self.growing() else { return self.begin_anew(&target).await };
-        let caught = growing.catch_up(storage);
+        let mut caught = growing.catch_up(storage);
+        if caught.is_ok()
+            && let Err(reason) = growing.keyring()
+        {
+            // The log goes on under the same key; taking over does not.
+            caught = Err(reason);
+        }
         let (now, copy) = (self.clock.now(), self.state.copy.clone());
         if let Ok(head) = &caught {
             self.state.heard = Some(Heard { at: now.0, head_at: head.at, segments: head.segments });
         }
         let is_due = is_thorough
-            || caught.as_ref().err().is_some_and(|reason| reason.kind() == Kind::NotFound)
+            || caught.as_ref().is_err_and(|reason| reason.kind() == Kind::NotFound)
             || self.listed_at.is_none_or(|at| at.elapsed() > limits::STANDBY_LIST_EVERY);
         let Some(copy) = copy.filter(|_| is_due) else { return caught.map(drop) };
-        if caught.as_ref().err().is_some_and(|reason| reason.kind() == Kind::Busy) {
+        if caught.as_ref().is_err_and(|reason| matches!(reason.kind(), Kind::Busy | Kind::Unauthenticated)) {
             return caught.map(drop);
         }
         let listed = Listed::at(storage)?;
@@ -325,11 +331,12 @@ impl Follower {
         let Some((name, proving)) = self.proving.take() else { return };
         let looked = proving.await.unwrap_or_else(|panic| Err(Error::internal(panic)));
         match (looked, self.state.copy.as_mut().filter(|copy| copy.folder == name)) {
-            (Ok(Looked { proof, .. }), Some(copy)) => {
-                if let Err(reason) = proof.refuse_bad() {
-                    error!(?reason, "the copy is not whole");
+            (Ok(looked), Some(copy)) => {
+                match looked.proof.refuse_bad() {
+                    Ok(()) => looked.clear_strays(&layout::blobs(&copy.data(&self.folder))),
+                    Err(reason) => error!(?reason, "the copy is not whole"),
                 }
-                copy.proof = Some(proof);
+                copy.proof = Some(looked.proof);
             }
             (Ok(_), None) => {}
             (Err(reason), _) => warn!(?reason, "the copy could not be proven"),

@@ -21,7 +21,7 @@ mod status;
 pub use follow::{Follower, Order, Pace};
 pub use hold::is_standby;
 pub use promote::{Promoted, Terms, promote};
-pub use reclaim::reclaim;
+pub use reclaim::{reclaim, unknown};
 pub use state::{Proof, State};
 pub use status::{Good, Status};
 

@@ -12,12 +12,16 @@ use crate::kernel::instance::Instance;
 use crate::kernel::integrity;
 use crate::kernel::keyring::Keyring;
 use crate::kernel::layout;
+use crate::kernel::limits;
 use crate::kernel::records;
 use crate::kernel::time::Clock;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use tracing::warn;
 
 /// The folder of the copy that is opened.
 const PLACE: &str = "proof";
@@ -31,6 +35,7 @@ pub(super) struct Bench {
     files: PathBuf,
     /// Whether it is the backup alone, of which the rows were counted.
     is_base: bool,
+    began: SystemTime,
 }
 
 /// What was seen.
@@ -38,6 +43,34 @@ pub(super) struct Looked {
     pub proof: Proof,
     /// The takeovers that the copy knows.
     pub lineage: String,
+    /// Files of evidence that it speaks of.
+    files: HashSet<String>,
+    began: SystemTime,
+}
+
+impl Looked {
+    /// Takes files of evidence away that were deleted on the other machine: what was erased there is not to stay
+    /// here. One that came lately may belong to a row that is still to come.
+    pub fn clear_strays(&self, folder: &Path) {
+        for path in stored(folder) {
+            let is_named = |name: &str| name.parse::<BlobName>().is_err() || self.files.contains(name);
+            if path.file_name().and_then(OsStr::to_str).is_none_or(is_named) {
+                continue;
+            }
+            let changed = fs::metadata(&path).and_then(|meta| meta.modified());
+            if changed.is_ok_and(|at| at + limits::STANDBY_STRAY_AGE < self.began)
+                && let Err(cause) = fs::remove_file(&path)
+            {
+                warn!(%cause, "a file of evidence that was deleted could not be taken away");
+            }
+        }
+    }
+}
+
+/// Everything that lies in the folders of a folder.
+fn stored(folder: &Path) -> Vec<PathBuf> {
+    let within = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    fs::read_dir(folder).into_iter().flatten().flatten().flat_map(|entry| within(entry.path())).collect()
 }
 
 impl Drop for Bench {
@@ -66,6 +99,7 @@ pub(super) fn prepare(growing: &Growing<'_>) -> Result<Bench> {
         copy: growing.copy.clone(),
         files: layout::blobs(&data),
         is_base: growing.copy.segments == 0,
+        began: SystemTime::now(),
         place,
     };
     let (from, to) = (layout::database(&data), layout::database(&bench.place));
@@ -113,7 +147,8 @@ impl Bench {
             files_missing: missing(&self.files, &files).len() as u64,
             findings,
         };
-        Ok(Looked { proof, lineage })
+        let files = files.iter().map(BlobName::to_string).collect();
+        Ok(Looked { proof, lineage, files, began: self.began })
     }
 }
 
@@ -136,14 +171,8 @@ pub(super) async fn trail(shell: &Shell, copy: &Copy, findings: &mut Vec<String>
 
 /// Those of these files that do not lie in the folder.
 pub(super) fn missing(folder: &Path, names: &[BlobName]) -> Vec<String> {
-    let listed = |entry: fs::DirEntry| fs::read_dir(entry.path()).into_iter().flatten().flatten();
-    let there: HashSet<String> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .flat_map(listed)
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
+    let name = |path: PathBuf| Some(path.file_name()?.to_str()?.to_owned());
+    let there: HashSet<String> = stored(folder).into_iter().filter_map(name).collect();
     names.iter().map(BlobName::to_string).filter(|name| !there.contains(name)).collect()
 }
 

@@ -10,20 +10,12 @@ use crate::kernel::time::Clock;
 
 /// Takes the marks at a target for part of the own history and leaves one after them; answers whose they were.
 pub async fn reclaim(instance: &Instance, gate: &Gate<BackupRun>, goal: &Goal) -> Result<Vec<Mark>> {
-    let target = goal.open()?;
-    let (uuid, marks) = {
-        let keyring = instance.keyring()?;
-        let (marks, _) = takeover::marks(target.storage(), &keyring)?;
-        (keyring.uuid().to_owned(), marks)
-    };
-    let lineage = goal.lineage.clone();
-    let unknown: Vec<Mark> =
-        marks.into_iter().filter(|mark| !lineage.split_whitespace().any(|id| id == mark.id)).collect();
+    let unknown = unknown(instance, goal)?;
     if unknown.is_empty() {
         return Ok(unknown);
     }
     let now = Clock::System.now();
-    let own = Mark::new(&uuid, now, now);
+    let own = Mark::new(instance.keyring()?.uuid(), now, now);
     let ids: Vec<String> = unknown.iter().chain([&own]).map(|mark| mark.id.clone()).collect();
     // Known here before it lies there, so that whatever happens in between, this machine is not left behind by it.
     gate.write(move |tx| {
@@ -31,6 +23,14 @@ pub async fn reclaim(instance: &Instance, gate: &Gate<BackupRun>, goal: &Goal) -
         tx.audited(RECLAIMED.alone().count("marks", i64::try_from(ids.len()).unwrap_or(i64::MAX)), ())
     })
     .await?;
-    takeover::leave(target.storage(), &*instance.keyring()?, &own)?;
+    takeover::leave(goal.open()?.storage(), &*instance.keyring()?, &own)?;
     Ok(unknown)
+}
+
+/// The marks at a target that this copy of the instance does not know: by their words it was left behind. Blocks.
+pub fn unknown(instance: &Instance, goal: &Goal) -> Result<Vec<Mark>> {
+    let target = goal.open()?;
+    let (marks, _) = takeover::marks(target.storage(), &*instance.keyring()?)?;
+    let is_known = |mark: &Mark| goal.lineage.split_whitespace().any(|id| id == mark.id);
+    Ok(marks.into_iter().filter(|mark| !is_known(mark)).collect())
 }

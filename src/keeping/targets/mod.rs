@@ -4,6 +4,7 @@
 //! database and are never shown again; the address holds none.
 
 mod blackout;
+mod command;
 mod draft;
 mod plan;
 mod reach;
@@ -11,6 +12,7 @@ mod region;
 mod sql;
 
 pub use blackout::Blackouts;
+pub use command::shell_word;
 pub use draft::{Draft, Typed};
 pub use reach::{Goal, Secrets};
 pub use region::{REGIONS, Regions, set_regions};

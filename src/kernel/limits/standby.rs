@@ -18,6 +18,8 @@ pub const STANDBY_BATCH: u32 = 512;
 pub const STANDBY_PAUSE_MS_MAX: i64 = 60_000;
 /// Time between two proofs of a copy to which something came.
 pub const STANDBY_PROOF_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How long a file of evidence lies here that nothing in the copy speaks of, before it counts as deleted.
+pub const STANDBY_STRAY_AGE: Duration = Duration::from_secs(60 * 60);
 /// Time before a backup is tried again that could not be begun with.
 pub const STANDBY_BASE_AGAIN: Duration = Duration::from_secs(10 * 60);
 /// How long whoever takes over waits for the process that follows to let go.

@@ -161,6 +161,7 @@ async fn a_restore_goes_to_the_moment_that_was_named() {
 
     let page = shipped.app.page(&shipped.owner, "/instance/backups/log").await;
     assert!(page.contains("Following") && page.contains("--at "), "{page}");
+    assert!(page.contains("testkeep standby follow --from"), "{page}");
     let metrics = shipped.app.get("/metrics").await.text().await.unwrap();
     assert!(metrics.contains("testkeep_log_lag_seconds{target="), "{metrics}");
 

@@ -18,8 +18,9 @@ use testkeep::kernel::time::Clock;
 
 /// Seconds between two shipments of every primary here.
 const SHIPS_EVERY: &str = "1";
-/// What may be lost with it, in milliseconds, and what others at work on this machine may add.
-const RPO_MS: i64 = 1_000 + 6_000;
+/// What may be lost with it, in milliseconds, and what others at work on this machine may add: sealing is slow without
+/// optimization, and the script in `benches` measures what is declared.
+const RPO_MS: i64 = 1_000 + 12_000;
 
 fn now() -> i64 {
     Clock::System.now().0
@@ -35,8 +36,8 @@ struct Primary {
     secrets: String,
 }
 
-/// A write that was acknowledged: the title, and the moment before it was sent.
-type Written = Arc<Mutex<Vec<(String, i64)>>>;
+/// A write that was acknowledged: the title, the moment before it was sent and that after the answer.
+type Written = Arc<Mutex<Vec<(String, i64, i64)>>>;
 
 impl Primary {
     async fn start(away: Option<&Away>) -> Primary {
@@ -90,7 +91,7 @@ impl Primary {
                         client.post(&url).bearer_auth(&token).json(&json!({"title": title})).send().await;
                     match sent {
                         Ok(answer) if answer.status() == StatusCode::CREATED => {
-                            own.lock().unwrap().push((title, before));
+                            own.lock().unwrap().push((title, before, now()));
                         }
                         _ => return,
                     }
@@ -245,8 +246,9 @@ async fn fails_over(away: Option<&Away>) {
 
     let written = written.lock().unwrap().clone();
     assert!(written.len() > 20, "only {} writes", written.len());
-    let lost: Vec<&(String, i64)> = written.iter().filter(|(title, _)| !held.contains(title)).collect();
-    let oldest = lost.iter().map(|(_, at)| died - at).max().unwrap_or(0);
+    let lost: Vec<_> = written.iter().filter(|(title, ..)| !held.contains(title)).collect();
+    let oldest = lost.iter().map(|(_, sent, _)| died - sent).max().unwrap_or(0);
+    let answered = lost.iter().map(|(.., answered)| died - answered).max().unwrap_or(0);
     eprintln!(
         "{}: {} writes, {} lost, the oldest {oldest} ms before the kill; {} s told; back after {:.1} s",
         away.map_or("folder", |away| away.kind),
@@ -258,8 +260,8 @@ async fn fails_over(away: Option<&Away>) {
     assert!(oldest <= RPO_MS, "lost {lost:?}");
     let told = promoted["lost_seconds_max"].as_f64().unwrap();
     #[expect(clippy::cast_precision_loss, reason = "some thousand milliseconds")]
-    let oldest = oldest as f64;
-    assert!(told * 1_000.0 >= oldest, "more is lost than was told: {promoted}");
+    let answered = answered as f64;
+    assert!(told * 1_000.0 >= answered, "more is lost than was told: {promoted}");
     assert!(held.contains(&"before".to_owned()));
     assert!(promoted["mark"].is_string() && promoted["was_alive"] == false, "{promoted}");
     assert!(!standby.machine.path("data/standby.json").exists());

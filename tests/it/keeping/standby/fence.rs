@@ -149,6 +149,13 @@ async fn t_sm_3_a_standby_is_no_instance_and_a_wrong_kit_begins_none() {
     assert!(served.err.contains("holds a standby"), "{served:?}");
     assert_eq!(standby.status().0, 0, "it is as it was");
 
+    // The instance says how to have one, and what to do then.
+    let runbook = primary.machine.run(&["runbook"]).out;
+    let follow = format!("testkeep standby follow --from {} --into ", primary.from);
+    assert!(runbook.contains(&follow) && runbook.contains("testkeep standby promote --into"), "{runbook}");
+    let doctor = primary.machine.run(&["doctor", "--quick"]).out;
+    assert!(doctor.contains("no other machine took over") && doctor.contains(&follow), "{doctor}");
+
     // What lies there opens with its everyday key only.
     std::fs::rename(standby.machine.path("data.key"), standby.machine.path("elsewhere.key")).unwrap();
     let refused = standby.machine.run(&["standby", "follow", "--once"]);
@@ -177,6 +184,42 @@ async fn t_sm_3_a_standby_is_no_instance_and_a_wrong_kit_begins_none() {
     assert!(nothing.err.contains("There is no copy yet"), "{nothing:?}");
     let none = Standby::new().machine.run(&["standby", "status"]);
     assert!(none.code == 66 && none.err.contains("holds no standby"), "{none:?}");
+}
+
+/// The log goes on over an exchange of the kit and of all keys; taking over needs the new kit.
+#[actix_web::test]
+async fn t_kf_7_an_exchanged_kit_is_asked_for_and_nothing_is_lost_meanwhile() {
+    let mut primary = Primary::start(None).await;
+    primary.add("before").await;
+    primary.attach().await;
+    let standby = Standby::begun(&primary).await;
+    let follower = standby.follow();
+    standby.reached(now()).await;
+    let new = primary.machine.text("new-kit.txt");
+    primary.machine.json(&["key", "renew-kit", "--kit-to", &new]);
+    primary.add("after").await;
+    let asked = now();
+    let status = standby.reached(asked + 500).await;
+    let mut trouble = status["trouble"].clone();
+    for _ in 0..200 {
+        trouble = standby.status().1["trouble"].clone();
+        if trouble.is_object() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(trouble["sentence"].as_str().unwrap_or_default().contains("kit"), "{trouble}");
+    drop(follower);
+    let once = standby.machine.run(&["standby", "follow", "--once", "--kit-file", &new]);
+    assert_eq!(once.code, 0, "{once:?}");
+
+    let digest = primary.machine.json(&["digest"])["digest"].clone();
+    primary.server.take().unwrap().kill();
+    let promoted = standby.promote(&[]);
+    assert_eq!(promoted["files_missing"], json!([]), "{promoted}");
+    assert_eq!(standby.machine.json(&["digest"])["digest"], digest);
+    let checked = standby.machine.run(&["check"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
 }
 
 fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
