@@ -165,6 +165,9 @@ export async function addFolder(page, name, path) {
 /** Asks for what a case, a run or a project was in a backup; ends on the comparison. */
 export async function askBack(page, what, backup = "1") {
   await visit(page, "/instance/backups/restore");
+  // Without a script nobody asks the target but the reader.
+  const answer = page.getByRole("link", { name: "Wait for its answer" });
+  if (await answer.isVisible()) await answer.click();
   await page.getByLabel("What", { exact: true }).fill(what);
   await page.locator("select[name=backup]").first().selectOption(backup);
   await press(page, /show what would come back/i);

@@ -158,7 +158,7 @@ test("C1 C13: a backup is made, verified and proven; what is deleted for good co
     await pane.getByText("That did not work").waitFor({ timeout: 60_000 });
     await inspect(later, "restore-failed");
     await visit(later, "/instance/backups/whole?backup=1");
-    await pane.getByRole("rowheader", { name: "Cases" }).waitFor();
+    await pane.getByRole("rowheader", { name: "Cases", exact: true }).waitFor();
     await inspect(later, "restore-whole-compared");
   });
 });
