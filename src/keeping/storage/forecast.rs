@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_growth_ends_when_the_free_space_is_used_up() {
+    fn p_l2_5_a_steady_growth_ends_when_the_free_space_is_used_up() {
         let grown = samples(&[0, 100, 200, 300, 400, 500, 600, 700], 15_000);
         assert_eq!(forecast(&grown), Forecast::In { days: 150, soonest: 150, latest: Some(150) });
         assert_eq!(forecast(&grown).sentence(), "By the last weeks the disk will be full in about 5 months.");

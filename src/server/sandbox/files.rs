@@ -151,7 +151,7 @@ mod tests {
 
     /// T-AS-5
     #[test]
-    fn what_is_not_its_own_is_closed_and_the_rest_goes_on() {
+    fn b24_t_as_5_what_is_not_its_own_is_closed_and_the_rest_goes_on() {
         if !kernel_confines_files() {
             return;
         }

@@ -18,7 +18,7 @@ fn said_by_doctor(machine: &Machine) -> (String, String) {
 }
 
 #[test]
-fn a_server_gives_up_new_privileges_and_dangerous_calls_and_doctor_sees_it() {
+fn b24_t_as_5_a_server_gives_up_new_privileges_and_dangerous_calls_and_doctor_sees_it() {
     let machine = Machine::claimed();
     assert!(said_by_doctor(&machine).1.starts_with("This kernel"));
     let server = machine.serve();
