@@ -15,6 +15,7 @@ use crate::server::listen::StopOrder;
 use crate::server::{Manager, log, sandbox};
 use again::Program;
 use clap::Args;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::thread;
 
@@ -58,7 +59,10 @@ pub fn run(command: &Serve, options: &Options) -> Result<()> {
     let ended = thread::scope(|scope| {
         let serving = scope.spawn(|| {
             sandbox::enter(options, calls)?;
-            actix_web::rt::System::new().block_on(answer(options.clone(), &unlock, is_new))
+            // Never dropped: that would wait for calls to a target which may not answer for minutes. Everything
+            // that has to be finished is by now.
+            let system = ManuallyDrop::new(actix_web::rt::System::new());
+            system.block_on(answer(options.clone(), &unlock, is_new))
         });
         serving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });

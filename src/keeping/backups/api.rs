@@ -93,7 +93,7 @@ struct RunningWire {
     /// Number of the target, if it is one of the instance.
     target_id: Option<i64>,
     name: String,
-    /// `waiting`, `writing` or `reading`.
+    /// `reaching` until the target answers, `waiting` for other backups, `writing` or `reading`.
     step: &'static str,
     bytes_done: u64,
     /// 0 while they are being counted.
@@ -103,6 +103,7 @@ struct RunningWire {
 impl From<Progress> for RunningWire {
     fn from(at: Progress) -> RunningWire {
         let step = match at.step {
+            Step::Reaching => "reaching",
             Step::Waiting => "waiting",
             Step::Writing => "writing",
             Step::Reading => "reading",

@@ -1,7 +1,8 @@
 //! The desk where backups are made: one after the other, with progress that a page and a command can show.
 //!
 //! Each backup holds the database still for itself and lets go before it is read back. One pin for several
-//! targets would save a read of the disk, and would let the log grow for as long as the slowest of them takes.
+//! targets would save a read of the disk, and would let the log grow for as long as the slowest of them takes. A
+//! target has to answer before it has its turn, so one that is silent holds neither the database nor the others.
 
 use super::Cause;
 use super::schedule::MAKER;
@@ -54,6 +55,7 @@ pub(super) struct Order {
     pub name: String,
     pub target: Option<TargetId>,
     pub ledger: Arc<Ledger>,
+    pub is_reached: AtomicBool,
     pub is_begun: AtomicBool,
     pub is_written: AtomicBool,
 }
@@ -91,6 +93,8 @@ pub struct Progress {
 /// What is being done for a backup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
+    /// The target has not answered yet.
+    Reaching,
     /// Another one is made first.
     Waiting,
     /// It is counted and written.
@@ -188,6 +192,7 @@ impl Desk {
             name: goal.name.clone(),
             target: goal.id,
             ledger: Arc::default(),
+            is_reached: AtomicBool::new(false),
             is_begun: AtomicBool::new(false),
             is_written: AtomicBool::new(false),
         });
@@ -210,12 +215,19 @@ impl Desk {
         goal: &Goal,
         order: &Arc<Order>,
     ) -> Result<Made> {
-        let _turn = self.turn.lock().await;
-        order.is_begun.store(true, Relaxed);
         // Whoever asked for it may have signed out meanwhile; a failure is recorded all the same.
         let own = self.instance.door.job(&MAKER).gate::<BackupRun>(());
-        let worked = match own.write(move |tx| super::begin(tx, id)).await {
-            Ok(()) => self.work(gate, goal, order).await,
+        let _turn;
+        let worked = match self.ask(goal, order, 0).await {
+            Ok(known) => {
+                order.is_reached.store(true, Relaxed);
+                _turn = self.turn.lock().await;
+                order.is_begun.store(true, Relaxed);
+                match own.write(move |tx| super::begin(tx, id)).await {
+                    Ok(()) => self.work(gate, goal, order, known).await,
+                    Err(reason) => Err(reason),
+                }
+            }
             Err(reason) => Err(reason),
         };
         match worked {
@@ -238,14 +250,31 @@ impl Desk {
         }
     }
 
-    async fn work(&self, gate: &Gate<BackupRun>, goal: &Goal, order: &Arc<Order>) -> Result<Made> {
+    /// Asks the target whether it may be written to: where another machine has taken over, it may not. `known`
+    /// marks of takeovers were looked at before; answers how many there are.
+    async fn ask(&self, goal: &Goal, order: &Arc<Order>, known: u64) -> Result<u64> {
         order.ledger.go_on()?;
+        let (instance, goal, ledger) = (Arc::clone(&self.instance), goal.clone(), Arc::clone(&order.ledger));
+        work::blocking(move || {
+            goal.refuse_left_behind(goal.open()?.with_ledger(&ledger).storage(), &instance, known)
+        })
+        .await
+    }
+
+    async fn work(
+        &self,
+        gate: &Gate<BackupRun>,
+        goal: &Goal,
+        order: &Arc<Order>,
+        known: u64,
+    ) -> Result<Made> {
+        // Once more: it may have waited long for its turn.
+        self.ask(goal, order, known).await?;
         let pin = gate.pin().await?;
         let (instance, goal, order) = (Arc::clone(&self.instance), goal.clone(), Arc::clone(order));
         let target = goal.id;
         let written = work::blocking(move || {
             let target = goal.open()?.with_ledger(&order.ledger);
-            goal.refuse_left_behind(target.storage(), &instance, 0)?;
             let engine = engine_of(&instance, &goal, target)?;
             work::write_and_read_back(&instance, &engine, &goal, pin, &order)
         });
@@ -319,10 +348,14 @@ impl Desk {
 
 impl Order {
     fn progress(&self) -> Progress {
-        let step = match (self.is_begun.load(Relaxed), self.is_written.load(Relaxed)) {
-            (false, _) => Step::Waiting,
-            (true, false) => Step::Writing,
-            (true, true) => Step::Reading,
+        let step = if self.is_written.load(Relaxed) {
+            Step::Reading
+        } else if self.is_begun.load(Relaxed) {
+            Step::Writing
+        } else if self.is_reached.load(Relaxed) {
+            Step::Waiting
+        } else {
+            Step::Reaching
         };
         let (done, total) = (self.ledger.bytes_done.load(Relaxed), self.ledger.bytes_total.load(Relaxed));
         Progress { target: self.target, name: self.name.clone(), step, done, total }

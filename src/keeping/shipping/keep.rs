@@ -10,11 +10,13 @@ use crate::keeping::takeover::is_taken_over;
 use crate::kernel::access::{BackupRun, Begun, Gate};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::TargetId;
+use crate::kernel::instance::Instance;
 use crate::kernel::limits;
 use crate::kernel::time::{Clock, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{error, info, warn};
@@ -73,7 +75,7 @@ impl Shipping {
                     sleep(limits::STOP_LOOK_EVERY).await;
                 }
             };
-            if timeout(limits::STOP_GRACE, settled).await.is_err() {
+            if timeout(limits::LOG_STOP_GRACE, settled).await.is_err() {
                 warn!("the last of the log was not shipped in time; it waits for the next start");
             }
         }
@@ -85,7 +87,7 @@ impl Shipping {
         self.is_stopping.store(true, SeqCst);
         self.nudge.notify_one();
         if self.is_started.load(SeqCst)
-            && timeout(limits::STOP_GRACE * 2, self.stopped.notified()).await.is_err()
+            && timeout(limits::LOG_STOP_GRACE * 2, self.stopped.notified()).await.is_err()
         {
             warn!("shipping of the log took too long to stop");
         }
@@ -182,18 +184,9 @@ impl Shipping {
             let keyring = instance.keyring()?;
             (keyring.uuid().to_owned(), keyring.log())
         };
-        let lines: Vec<_> = sites.iter().map(|site| (site.clone(), self.line(site))).collect();
+        let sites = sites.to_vec();
         let starting = blocking(move || {
-            Recorder::start(&charge, &instance.data, uuid, key, |old| {
-                for (site, line) in &lines {
-                    let shipped = line
-                        .open_to_write(site, &instance)
-                        .and_then(|target| ship::say_farewell(old, &site.key(), target.storage()));
-                    if let Err(reason) = shipped {
-                        warn!(?reason, "the end of the old log could not be shipped");
-                    }
-                }
-            })
+            Recorder::start(&charge, &instance.data, uuid, key, |old| say_farewell(old, &sites, &instance))
         });
         let (recorder, book, how) = starting.await?;
         info!(stream = book.state().stream, ?how, "shipping the log");
@@ -299,6 +292,24 @@ impl Shipping {
         let lines = self.lines.lock().expect("nobody panics while holding it");
         lines.values().any(|line| line.is_busy.load(SeqCst))
     }
+}
+
+/// Ships the end of an old log to all targets at once. The new one waits for it, so a silent target has not long.
+fn say_farewell(old: &Arc<Book>, sites: &[Site], instance: &Instance) {
+    thread::scope(|scope| {
+        for site in sites {
+            scope.spawn(move || {
+                let goal = site.goal.clone().brief();
+                let shipped = goal.open().and_then(|target| {
+                    goal.refuse_left_behind(target.storage(), instance, 0)?;
+                    ship::say_farewell(old, &site.key(), target.storage())
+                });
+                if let Err(reason) = shipped {
+                    warn!(place = site.name, ?reason, "the end of the old log could not be shipped");
+                }
+            });
+        }
+    });
 }
 
 pub(super) fn unknown(site: &Site) -> Place {

@@ -29,9 +29,44 @@ pub(super) struct Line {
     opened: Mutex<Option<(Timestamp, Target)>>,
     /// Marks of takeovers there that were looked at.
     takeovers: AtomicU64,
+    look: Mutex<Look>,
+}
+
+/// A look at the backups of a target. It takes as long as the target does, and no shipment waits for it.
+#[derive(Default)]
+struct Look {
+    is_under_way: bool,
+    /// Whether the log of this name has a backup to begin with, once that was found out.
+    found: Option<(String, bool)>,
+    /// The log that was looked for last.
+    last: String,
 }
 
 impl Line {
+    /// Whether a look may begin; it has then.
+    pub fn begin_look(&self) -> bool {
+        let mut look = self.look.lock().expect("nobody panics while holding it");
+        !std::mem::replace(&mut look.is_under_way, true)
+    }
+
+    /// Ends a look; answers whether somebody should hear of it at once: what was found ends the looking, or is
+    /// the first word about this log.
+    pub fn end_look(&self, stream: String, has_base: Option<bool>) -> bool {
+        let mut look = self.look.lock().expect("nobody panics while holding it");
+        look.is_under_way = false;
+        let Some(has_base) = has_base else { return false };
+        let is_news = has_base || look.last != stream;
+        look.last.clone_from(&stream);
+        look.found = Some((stream, has_base));
+        is_news
+    }
+
+    /// What the last look at this log found, told once.
+    pub fn found(&self, stream: &str) -> Option<bool> {
+        let found = self.look.lock().expect("nobody panics while holding it").found.take();
+        found.filter(|(looked, _)| looked == stream).map(|(_, has_base)| has_base)
+    }
+
     /// The target. Blocks where it has to be opened.
     pub fn open(&self, site: &Site) -> Result<Target> {
         let mut opened = self.opened.lock().expect("nobody panics while holding it");

@@ -3,7 +3,7 @@
 use super::keep::{Work, blocking, unknown};
 use super::record::Book;
 use super::ship;
-use super::site::Site;
+use super::site::{Line, Site};
 use super::{SHIPPER, Shipping};
 use crate::keeping::alarms::{self, Alarm};
 use crate::keeping::backups::Cause;
@@ -20,53 +20,61 @@ use tracing::warn;
 impl Shipping {
     /// Asks for the backup that a log begins with, and takes away what no backup needs any more.
     pub(super) async fn see_to_bases(
-        &self,
+        self: &Arc<Self>,
         work: &mut Work,
         gate: &Gate<BackupRun>,
         book: &Arc<Book>,
         sites: &[Site],
     ) -> Result<()> {
-        let now = Instant::now();
+        let (now, stream) = (Instant::now(), book.state().stream);
         let is_prune_due = work.pruned_at.is_none_or(|at| now - at > limits::LOG_PRUNE_EVERY);
         for site in sites {
-            let has_base = self.known().get(&site.id).is_some_and(|place| place.has_base);
-            if has_base && !is_prune_due {
-                continue;
+            let line = self.line(site);
+            if let Some(has_base) = line.found(&stream) {
+                self.known().entry(site.id).or_insert_with(|| unknown(site)).has_base = has_base;
+                let may_ask = work.asked_at.get(&site.id).is_none_or(|at| now - *at > limits::LOG_BASE_EVERY);
+                if !has_base && may_ask && !self.desk.is_at_work(site.id) {
+                    work.asked_at.insert(site.id, now);
+                    let desk = Arc::clone(&self.desk);
+                    if let Err(reason) = desk.begin(gate.clone(), Cause::Schedule, site.goal.clone()).await {
+                        warn!(place = site.name, ?reason, "the backup that the log needs could not be begun");
+                    }
+                }
             }
-            let signing = SigningKey::from_bytes(self.desk.instance.keyring()?.backup_signing().expose());
-            let (own, line, asked) = (Arc::clone(book), self.line(site), site.clone());
-            let instance = Arc::clone(&self.desk.instance);
-            let looked = blocking(move || {
-                let target = line.open_to_write(&asked, &instance)?;
-                let kept = ship::kept(target.storage(), &signing.verifying_key())?;
-                let state = own.state();
-                let begins = state.places.get(&asked.key()).and_then(|reached| reached.begins);
-                if is_prune_due {
-                    ship::prune(target.storage(), &state.stream, &kept)?;
-                }
-                Ok(ship::is_followed(&kept, begins, state.begun_at))
-            });
-            let has_base = match looked.await {
-                Ok(has_base) => has_base,
-                Err(reason) => {
-                    warn!(place = site.name, ?reason, "the backups of the log could not be looked at");
-                    continue;
-                }
-            };
-            self.known().entry(site.id).or_insert_with(|| unknown(site)).has_base = has_base;
-            let may_ask = work.asked_at.get(&site.id).is_none_or(|at| now - *at > limits::LOG_BASE_EVERY);
-            if !has_base && may_ask && !self.desk.is_at_work(site.id) {
-                work.asked_at.insert(site.id, now);
-                let asked = Arc::clone(&self.desk).begin(gate.clone(), Cause::Schedule, site.goal.clone());
-                if let Err(reason) = asked.await {
-                    warn!(place = site.name, ?reason, "the backup that the log needs could not be begun");
-                }
+            let has_base = self.known().get(&site.id).is_some_and(|place| place.has_base);
+            if (!has_base || is_prune_due) && line.begin_look() {
+                self.look_for_base(site, line, Arc::clone(book), is_prune_due);
             }
         }
         if is_prune_due {
             work.pruned_at = Some(now);
         }
         Ok(())
+    }
+
+    /// Looks whether a target has the backup that its log begins with. Whatever it takes, the others go on.
+    fn look_for_base(self: &Arc<Self>, site: &Site, line: Arc<Line>, book: Arc<Book>, is_prune_due: bool) {
+        let (own, site, stream) = (Arc::clone(self), site.clone(), book.state().stream);
+        let (way, asked, instance) = (Arc::clone(&line), site.clone(), Arc::clone(&self.desk.instance));
+        tokio::spawn(async move {
+            let looked = blocking(move || {
+                let signing = SigningKey::from_bytes(instance.keyring()?.backup_signing().expose());
+                let target = way.open_to_write(&asked, &instance)?;
+                let kept = ship::kept(target.storage(), &signing.verifying_key())?;
+                let state = book.state();
+                let begins = state.places.get(&asked.key()).and_then(|reached| reached.begins);
+                if is_prune_due {
+                    ship::prune(target.storage(), &state.stream, &kept)?;
+                }
+                Ok(ship::is_followed(&kept, begins, state.begun_at))
+            });
+            let looked = looked.await.inspect_err(|reason| {
+                warn!(place = site.name, ?reason, "the backups of the log could not be looked at");
+            });
+            if line.end_look(stream, looked.ok()) {
+                own.nudge();
+            }
+        });
     }
 
     pub(super) async fn raise(&self, work: &mut Work, sites: &[Site]) -> Result<()> {

@@ -23,14 +23,16 @@ pub async fn reclaim(instance: &Instance, gate: &Gate<BackupRun>, goal: &Goal) -
         tx.audited(RECLAIMED.alone().count("marks", i64::try_from(ids.len()).unwrap_or(i64::MAX)), ())
     })
     .await?;
-    takeover::leave(goal.open()?.storage(), &*instance.keyring()?, &own)?;
+    let keyring = instance.keyring()?.copy();
+    takeover::leave(goal.open()?.storage(), &keyring, &own)?;
     Ok(unknown)
 }
 
 /// The marks at a target that this copy of the instance does not know: by their words it was left behind. Blocks.
 pub fn unknown(instance: &Instance, goal: &Goal) -> Result<Vec<Mark>> {
     let target = goal.open()?;
-    let (marks, _) = takeover::marks(target.storage(), &*instance.keyring()?)?;
+    let keyring = instance.keyring()?.copy();
+    let (marks, _) = takeover::marks(target.storage(), &keyring)?;
     let is_known = |mark: &Mark| goal.lineage.split_whitespace().any(|id| id == mark.id);
     Ok(marks.into_iter().filter(|mark| !is_known(mark)).collect())
 }

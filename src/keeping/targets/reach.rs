@@ -124,7 +124,9 @@ impl Goal {
 
     /// Refuses where another machine has taken this instance over: nothing of this one is to be written there.
     pub fn refuse_left_behind(&self, storage: &dyn Storage, instance: &Instance, known: u64) -> Result<u64> {
-        takeover::refuse_left_behind(storage, &*instance.keyring()?, &self.lineage, known)
+        // A copy: whoever seals or unseals something must not wait until a target answers.
+        let keyring = instance.keyring()?.copy();
+        takeover::refuse_left_behind(storage, &keyring, &self.lineage, known)
     }
 
     /// Errors: `Conflict` with the key that a server of SFTP shows, while nobody has confirmed it.

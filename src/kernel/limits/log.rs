@@ -16,6 +16,8 @@ pub const LOG_SECONDS_MAX: i64 = 3_600;
 pub const LOG_SHIPS_WITHIN_MS: i64 = 1_000;
 /// How soon shipping is tried again where not even the settings could be read.
 pub const LOG_LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How long a stop waits for the last shipment. What is not at its target then waits on the disk for the next start.
+pub const LOG_STOP_GRACE: Duration = Duration::from_secs(10);
 /// How often the head of a shipped log is written though nothing is new, in milliseconds.
 pub const LOG_HEAD_EVERY_MS: i64 = 60_000;
 /// Frames in one shipped segment; about 8 MiB.

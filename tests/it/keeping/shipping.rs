@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testkeep::keeping::backup::Receipt;
 use testkeep::keeping::backup::receipt::Place;
 use testkeep::keeping::backup::storage::{Folder, Reach};
@@ -24,6 +25,7 @@ use testkeep::kernel::digest;
 use testkeep::kernel::error::{Kind, Result};
 use testkeep::kernel::instance::Instance;
 use testkeep::kernel::keyring::{Keyring, Paper, RecoverySecret, Unlock};
+use testkeep::kernel::limits;
 use testkeep::kernel::time::{Clock, Timestamp};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_testkeep");
@@ -326,6 +328,49 @@ async fn a_target_that_is_away_for_a_while_holds_nobody_up_and_is_caught_up() {
     assert_eq!(held(shipped.app.folder(), "back").await.0, expected);
     assert_eq!(fs::read_dir(shipped.app.data().join("log")).unwrap().count(), 1, "nothing waits any more");
     shipped.app.halt().await;
+}
+
+/// One target takes connections and never says a word. Neither the backup nor the log of the other waits for it.
+#[actix_web::test]
+async fn b05_f13_a_target_that_never_answers_holds_no_other_up() {
+    let shipped = Shipped::start().await;
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("webdav+http://{}/keep", silent.local_addr().unwrap());
+    let added = json!({"name": "Silent", "address": address, "schedule": ""});
+    let targets = "/api/v1/backup-targets";
+    let request = shipped.app.request(Method::POST, targets).bearer_auth(&shipped.owner.token);
+    assert_eq!(request.json(&added).send().await.unwrap().status(), 201);
+    for n in 0..8 {
+        let began = Instant::now();
+        shipped.add(&format!("case {n}")).await;
+        shipped.shipped().await;
+        assert!(began.elapsed() < limits::TARGET_SILENCE_MAX / 3, "{n}: after {:?}", began.elapsed());
+    }
+    let log = shipped.ask(Method::GET, Value::Null).await;
+    assert!(log["places"][1]["reached_at"].is_null(), "{log}");
+    // A backup to each: that to the silent one is asked for first.
+    let backups = |target: u32| {
+        let order = shipped.app.request(Method::POST, "/api/v1/backups").bearer_auth(&shipped.owner.token);
+        order.json(&json!({"target": target})).send()
+    };
+    assert_eq!(backups(2).await.unwrap().status(), 202);
+    let began = Instant::now();
+    let asked = backups(1).await.unwrap();
+    assert_eq!(asked.status(), 202, "{}", asked.text().await.unwrap());
+    let state = async || {
+        let told = shipped.app.request(Method::GET, "/api/v1/backups").bearer_auth(&shipped.owner.token);
+        let told: Value = told.send().await.unwrap().json().await.unwrap();
+        (told["running"].clone(), told["backups"][0]["state"].clone())
+    };
+    while state().await.1 != "good" {
+        assert!(began.elapsed() < limits::TARGET_SILENCE_MAX / 3, "{:?}", state().await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(state().await.0[0]["step"], "reaching");
+    let began = Instant::now();
+    shipped.app.halt().await;
+    assert!(began.elapsed() < limits::TARGET_SILENCE_MAX, "stopped after {:?}", began.elapsed());
+    drop(silent);
 }
 
 #[actix_web::test]
