@@ -13,11 +13,10 @@ use crate::keeping::backups::{self, Cause, Desk, Step};
 use crate::keeping::recovery::{self, Order};
 use crate::keeping::shipping::replay::{Shortfall, Until};
 use crate::keeping::targets::{self, Goal};
-use crate::kernel::access::{BackupRun, Claim, Gate};
+use crate::kernel::access::{BackupRun, Gate};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::keyring::{Paper, default_key_file};
 use crate::kernel::options::Options;
-use crate::people::setup;
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -142,7 +141,6 @@ struct Verified {
 
 /// Makes backups: one that fails stops no other, and makes the command fail.
 pub async fn back_up(command: Backup, house: &House, output: Output) -> Result<()> {
-    refuse_unclaimed(house).await?;
     let gate = house.shell.operator().gate::<BackupRun>(());
     let desk = Desk::new(Arc::clone(&house.instance));
     let (mut made, mut failed) = (Vec::new(), None);
@@ -213,17 +211,6 @@ async fn watched(desk: &Desk, gate: &Gate<BackupRun>, goal: Goal, output: Output
     };
     bar.finish_and_clear();
     made
-}
-
-/// The password of the repository comes from the kit, and the kit is shown when the instance is claimed.
-async fn refuse_unclaimed(house: &House) -> Result<()> {
-    let gate = house.shell.operator().gate::<Claim>(());
-    let instance = gate.read(|tx| setup::instance(tx)).await?;
-    if instance.is_some_and(|instance| instance.claimed_at.is_some()) {
-        return Ok(());
-    }
-    Err(Error::conflict("Nobody has set this instance up yet, so nobody has the kit that opens its backups.")
-        .hint("Open the link that `testkeep serve` prints, or run `testkeep setup`."))
 }
 
 /// How to get at backups with the kit: by address, or by the name of a target if the instance is still there.

@@ -37,10 +37,11 @@ use crate::keeping::backup::{Keep, Receipt};
 use crate::keeping::targets;
 use crate::kernel::access::{BackupRun, BackupView, Info, Permission, Read, RestoreView, Tx, Write};
 use crate::kernel::audit::{Audited, Event, Quiet};
-use crate::kernel::error::Result;
+use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{BackupId, TargetId};
 use crate::kernel::limits;
 use crate::kernel::time::Timestamp;
+use crate::people::setup;
 use crate::web::routes::Route;
 
 const STARTED: Event = Event::new("backup.started", "A backup was started.");
@@ -185,6 +186,7 @@ fn start(
     target: Option<TargetId>,
     place: String,
 ) -> Result<Audited<'_, BackupId>> {
+    refuse_unclaimed(tx)?;
     // A process that was killed left its record running; it is no backup.
     settle_abandoned(tx, &place)?;
     let id = sql::insert(tx, cause.word(), target, &place)?;
@@ -192,6 +194,15 @@ fn start(
         targets::note_tried(tx, target)?;
     }
     tx.audited(STARTED.of(id), id)
+}
+
+/// The password of the repository comes from the kit, and the kit is shown when the instance is claimed.
+fn refuse_unclaimed(tx: impl Tx) -> Result<()> {
+    if setup::instance(tx)?.is_some_and(|instance| instance.claimed_at.is_some()) {
+        return Ok(());
+    }
+    Err(Error::conflict("Nobody has set this instance up yet, so nobody has the kit that opens its backups.")
+        .hint("Open the link that `testkeep serve` prints, or run `testkeep setup`."))
 }
 
 /// Closes the records of backups to a place where nobody works any more. One by schedule is tried again.

@@ -43,6 +43,11 @@ impl App {
                 named_params! { ":name": name, ":now": tx.now() },
             )?;
             if let Some((role, place)) = role {
+                // An instance that has an owner is claimed.
+                tx.run(
+                    "UPDATE instances SET claimed_at = :now WHERE claimed_at IS NULL AND :role = 'owner'",
+                    named_params! { ":now": tx.now(), ":role": role.word() },
+                )?;
                 tx.run(
                     "INSERT INTO grants (user_id, project_id, role, created_at) VALUES (:user, :place, :role, :now)",
                     named_params! { ":user": user, ":place": place, ":role": role.word(), ":now": tx.now() },
