@@ -6,18 +6,21 @@ use super::{output::say, unlock};
 use crate::app::{self, Running};
 use crate::keeping::keys::kms::Patience;
 use crate::kernel::durable;
-use crate::kernel::error::Result;
+use crate::kernel::error::{Error, Result};
 use crate::kernel::keyring::{Unlock, make_key_file};
+use crate::kernel::limits;
 use crate::kernel::options::Options;
 use crate::kernel::restart::Ended;
 use crate::kernel::time::Clock;
 use crate::server::listen::StopOrder;
+use crate::server::sandbox::Calls;
 use crate::server::{Manager, log, sandbox};
 use again::Program;
 use clap::Args;
-use std::mem::ManuallyDrop;
 use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Instant;
 
 /// Starts the instance; makes a new one in an empty data folder.
 #[derive(Args, Debug)]
@@ -56,19 +59,36 @@ pub fn run(command: &Serve, options: &Options) -> Result<()> {
         make_key_file(&options.data, &unlock)?;
     }
     let calls = sandbox::filter_calls(options);
-    let ended = thread::scope(|scope| {
-        let serving = scope.spawn(|| {
-            sandbox::enter(options, calls)?;
-            // Never dropped: that would wait for calls to a target which may not answer for minutes. Everything
-            // that has to be finished is by now.
-            let system = ManuallyDrop::new(actix_web::rt::System::new());
-            system.block_on(answer(options.clone(), &unlock, is_new))
-        });
-        serving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    });
-    match ended? {
+    let unlock = Arc::new(unlock);
+    match serve_in_a_thread(options, &unlock, calls, is_new)? {
         Ended::Stopped => Ok(()),
         Ended::ToRestart => Err(program.begin_anew(&unlock)),
+    }
+}
+
+/// Serves until it is asked to end, then waits a little for what it leaves behind: a call to a target may not be answered for
+/// minutes, and everything that has to be finished is by then.
+fn serve_in_a_thread(options: &Options, unlock: &Arc<Unlock>, calls: Calls, is_new: bool) -> Result<Ended> {
+    let (tell, told) = mpsc::channel();
+    let (own, unlock) = (options.clone(), Arc::clone(unlock));
+    let serving = thread::spawn(move || {
+        sandbox::enter(&own, calls)?;
+        let system = actix_web::rt::System::new();
+        // Whoever listens is there until this thread has ended or its time is over.
+        let _ = tell.send(system.block_on(answer(own, &unlock, is_new)));
+        Ok(())
+    });
+    let ended = told.recv();
+    let until = Instant::now() + limits::STOP_LEFTOVERS_WAIT;
+    while ended.is_ok() && !serving.is_finished() && Instant::now() < until {
+        thread::sleep(limits::STOP_LOOK_EVERY);
+    }
+    match ended {
+        Ok(ended) => ended,
+        Err(_) => {
+            let refused = serving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            refused.and_then(|()| Err(Error::internal("the server ended without a word")))
+        }
     }
 }
 

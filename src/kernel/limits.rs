@@ -229,6 +229,8 @@ pub const UNREAD_ANSWER_WAIT: Duration = Duration::from_secs(30);
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// How long requests under way may go on after the order to stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(30);
+/// How long a server that has stopped waits for the calls that nobody needs any more, as one to a silent target.
+pub const STOP_LEFTOVERS_WAIT: Duration = Duration::from_secs(2);
 /// Time between two looks whether requests are still under way.
 pub const STOP_LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long the last bytes may take to reach their sockets.

@@ -215,7 +215,7 @@ async fn f13_a_backup_to_a_target_that_stalls_is_stopped_and_is_no_failure() {
     assert_eq!(begin(&app, &owner, "").await.0, 202);
     assert_eq!(begin(&app, &owner, "").await.0, 409, "one at a time per target");
     let page = app.page(&owner, "/instance/backups").await;
-    assert!(page.contains("Making a backup") && page.contains("data-live"), "{page}");
+    assert!(page.contains("Reaching Silent") && page.contains("data-live"), "{page}");
     let page = app.submit_and_follow(&owner, "/instance/backups/stop", &[("target", "1")]).await;
     assert!(page.contains("The backup stops."), "{page}");
     let list = settled(&app, &owner).await;
