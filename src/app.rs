@@ -33,12 +33,13 @@ use crate::kernel::stopped;
 use crate::kernel::swap;
 use crate::kernel::time::{Clock, Timestamp};
 use crate::kernel::upgrade::is_newer;
+use crate::server::Manager;
 use crate::server::listen::{self, Listening, Secure, StopOrder};
 use crate::server::plain::Plain;
+use crate::server::sandbox::{self, InForce};
 use crate::server::stack::Shared;
 use crate::server::status::Status;
 use crate::server::tls::Tls;
-use crate::server::{Manager, sandbox};
 use actix_web::web::Data;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -93,6 +94,9 @@ async fn begin(options: Options, unlock: &Unlock, clock: Clock, duty: Duty) -> R
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_clear = listen::speaks_cleartext(&options)?;
     let held = hold::hold(&options.data)?;
+    for word in sandbox::in_force().into_iter().flat_map(InForce::words) {
+        held.note(word)?;
+    }
     let started_at = clock.now();
     let house = opened(&options, unlock, clock, &held)?;
     let first::First { code, kit } = first::first(&house).await?;

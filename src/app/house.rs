@@ -2,6 +2,7 @@
 
 use crate::keeping::keys::kms::{KeyService, Patience};
 use crate::kernel::access::Shell;
+use crate::kernel::caller;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::hold::{self, Held};
 use crate::kernel::instance::Instance;
@@ -30,6 +31,7 @@ pub struct House {
 impl House {
     /// Opens the instance in the data folder; never makes one.
     pub fn open(options: &Options, unlock: &Unlock, clock: Clock) -> Result<House> {
+        caller::act_as_owner_of(&options.data)?;
         finish_swap(options)?;
         let (instance, shell) = Instance::open(&options.data, unlock, clock)?;
         Ok(House { instance: Arc::new(instance), shell, kit: None })
@@ -39,6 +41,7 @@ impl House {
     ///
     /// Errors: `Conflict` where its schema is an older one.
     pub fn look(options: &Options, unlock: &Unlock, clock: Clock) -> Result<House> {
+        caller::act_as_owner_of(&options.data)?;
         let (instance, shell) = Instance::look(&options.data, unlock, clock)?;
         Ok(House { instance: Arc::new(instance), shell, kit: None })
     }

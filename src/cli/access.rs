@@ -5,6 +5,7 @@
 use super::unlock;
 use crate::keeping::backup::storage::{HostKey, Limits, Place, Reach};
 use crate::keeping::targets::Secrets;
+use crate::kernel::caller::as_caller;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
 use clap::Args;
@@ -103,7 +104,7 @@ fn in_file(file: &Path) -> Result<Secrets> {
     let bound = limits::TARGET_SECRET_BYTES_MAX as u64;
     let read = match file == Path::new("-") {
         true => stdin().lock().take(bound).read_to_string(&mut text),
-        false => File::open(file).and_then(|file| file.take(bound).read_to_string(&mut text)),
+        false => as_caller(|| File::open(file))?.and_then(|file| file.take(bound).read_to_string(&mut text)),
     };
     read.map_err(unreadable)?;
     Secrets::parse(&text)
@@ -148,7 +149,7 @@ fn asked(place: &Place) -> Result<Secrets> {
             secrets.password = ask("Password, empty for a key: ")?;
             if secrets.password.is_empty() {
                 let file = PathBuf::from(ask("File with the private key: ")?);
-                secrets.private_key = std::fs::read_to_string(&file).map_err(|cause| {
+                secrets.private_key = as_caller(|| std::fs::read_to_string(&file))?.map_err(|cause| {
                     Error::not_found(format!("The key {} cannot be read: {cause}.", file.display()))
                 })?;
                 secrets.passphrase = ask("Passphrase of the key, empty for none: ")?;

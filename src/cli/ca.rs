@@ -5,6 +5,7 @@ use crate::app::House;
 use crate::keeping::certificates::authority::{self, Authority};
 use crate::keeping::certificates::names;
 use crate::kernel::access::{InstanceKeep, InstanceView};
+use crate::kernel::caller::as_caller;
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::ClientCertificateId;
@@ -60,11 +61,11 @@ pub async fn run(command: Ca, house: &House, options: &Options, output: Output) 
         }
         Ca::Show => show(&look.read(|tx| authority::get(tx)?.ok_or_else(authority::missing)).await?, output),
         Ca::Issue { name, out, days } => {
-            if out.exists() {
+            if as_caller(|| out.exists())? {
                 return Err(Error::conflict(format!("{} exists already.", out.display())));
             }
             let new = gate.write(move |tx| authority::issue(tx, &instance, &name, days)).await?;
-            if !durable::create(&out, new.pem.expose().as_bytes())? {
+            if !as_caller(|| durable::create(&out, new.pem.expose().as_bytes()))?? {
                 return Err(Error::conflict(format!("{} exists already.", out.display())));
             }
             let answer = json!({ "id": new.id.0, "file": out });

@@ -20,7 +20,6 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Instant;
 
 /// Starts the instance; makes a new one in an empty data folder.
 #[derive(Args, Debug)]
@@ -66,23 +65,20 @@ pub fn run(command: &Serve, options: &Options) -> Result<()> {
     }
 }
 
-/// Serves until it is asked to end, then waits a little for what it leaves behind: a call to a target may not be answered for
-/// minutes, and everything that has to be finished is by then.
+/// Serves until it is asked to end, then waits a little for what it leaves behind: a call to a target may not be
+/// answered for minutes, and everything that has to be finished is by then.
 fn serve_in_a_thread(options: &Options, unlock: &Arc<Unlock>, calls: Calls, is_new: bool) -> Result<Ended> {
     let (tell, told) = mpsc::channel();
     let (own, unlock) = (options.clone(), Arc::clone(unlock));
     let serving = thread::spawn(move || {
         sandbox::enter(&own, calls)?;
         let system = actix_web::rt::System::new();
-        // Whoever listens is there until this thread has ended or its time is over.
         let _ = tell.send(system.block_on(answer(own, &unlock, is_new)));
         Ok(())
     });
     let ended = told.recv();
-    let until = Instant::now() + limits::STOP_LEFTOVERS_WAIT;
-    while ended.is_ok() && !serving.is_finished() && Instant::now() < until {
-        thread::sleep(limits::STOP_LOOK_EVERY);
-    }
+    // The thread lets go of its end with everything else.
+    let _ = told.recv_timeout(limits::STOP_LEFTOVERS_WAIT);
     match ended {
         Ok(ended) => ended,
         Err(_) => {

@@ -4,6 +4,7 @@ use super::{output::Output, unlock};
 use crate::app::{self, House};
 use crate::keeping::keys::kms::Patience;
 use crate::kernel::access::Claim;
+use crate::kernel::caller::as_caller;
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::limits;
@@ -97,7 +98,7 @@ async fn claim(
     // First the kit and then the claim: an instance that is claimed must have a kit that somebody holds.
     let kit = app::kit(house).await?.map(|kit| kit.print(UNNAMED));
     if let (Some(file), Some(kit)) = (&kit_file, &kit)
-        && !durable::create(file, kit.expose().as_bytes())?
+        && !as_caller(|| durable::create(file, kit.expose().as_bytes()))??
     {
         return Err(taken(file));
     }
@@ -106,7 +107,7 @@ async fn claim(
     let made = setup::claim_as_operator(&gate, &uuid, email.clone(), name.clone(), passphrase).await;
     if let (Some(file), Err(_)) = (&kit_file, &made) {
         // A kit of an instance that is still to be claimed: the next try makes another one.
-        let _ = std::fs::remove_file(file);
+        let _ = as_caller(|| std::fs::remove_file(file))?;
     }
     let ClaimedByOperator { user, totp, recovery_codes } = made?;
     Ok(Claimed {

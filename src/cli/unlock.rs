@@ -3,6 +3,7 @@
 use super::output::note;
 use crate::app::{self, House};
 use crate::keeping::keys::kms::Patience;
+use crate::kernel::caller::as_caller;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::keyring::{Paper, RecoverySecret, SharedSecret, SlotKind, Unlock, slots_of};
 use crate::kernel::layout;
@@ -69,7 +70,7 @@ pub fn kit_in(file: &Path) -> Result<RecoverySecret> {
         Error::not_found(format!("The recovery kit {} cannot be read: {cause}.", file.display()))
     };
     let mut text = zeroize::Zeroizing::new(String::new());
-    let opened = File::open(file).map_err(unreadable)?;
+    let opened = as_caller(|| File::open(file))?.map_err(unreadable)?;
     opened.take(limits::KIT_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
     RecoverySecret::parse(&text)
 }
@@ -87,7 +88,7 @@ pub fn shares_in(file: &Path) -> Result<SharedSecret> {
         }
         std::io::stdin().take(limits::KIT_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
     } else {
-        let opened = File::open(file).map_err(unreadable)?;
+        let opened = as_caller(|| File::open(file))?.map_err(unreadable)?;
         opened.take(limits::KIT_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
     }
     SharedSecret::parse(&text)

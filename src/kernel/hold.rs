@@ -1,5 +1,6 @@
 //! The hold on a data folder: one server at a time, and whoever comes second learns who was first.
 
+use super::build;
 use super::durable::{self, trouble};
 use super::error::{Error, Result};
 use super::layout;
@@ -12,7 +13,23 @@ use std::path::Path;
 /// The data folder is ours as long as this lives. The system lets go even after `kill -9`.
 #[derive(Debug)]
 pub struct Held {
-    _file: File,
+    file: File,
+}
+
+/// What the process that holds a folder says of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Noted {
+    /// Its version.
+    pub version: String,
+    /// Words that it added.
+    pub words: Vec<String>,
+}
+
+impl Held {
+    /// Adds a word to what this process says of itself, for whoever asks `noted`.
+    pub fn note(&self, word: &str) -> Result<()> {
+        write!(&self.file, " {word}").map_err(Error::internal)
+    }
 }
 
 /// Holds the folder against every other process, and makes it if it is missing.
@@ -27,17 +44,17 @@ pub fn hold(data: &Path) -> Result<Held> {
         let mut holder = String::new();
         // Only for the sentence, which is true without the number as well.
         let _ = file.read_to_string(&mut holder);
-        let holder = if holder.is_empty() { "that has just started" } else { &holder };
+        let holder = holder.split_whitespace().next().unwrap_or("that has just started");
         return Err(Error::conflict(format!(
             "The data folder {} is in use by process {holder}.",
             data.display()
         ))
         .hint("Stop that process first, or name another folder with `--data`."));
     }
-    let noted =
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
+    let own = format!("{} {}", std::process::id(), build::VERSION);
+    let noted = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(own.as_bytes()));
     noted.map_err(|cause| trouble("write", &path, cause))?;
-    Ok(Held { _file: file })
+    Ok(Held { file })
 }
 
 /// The process that holds the folder, as the system knows it. Asking disturbs nobody: trying the lock could
@@ -54,6 +71,14 @@ pub fn holder(data: &Path) -> Option<u32> {
     ours.get(4)?.parse().ok()
 }
 
+/// What the holder of the folder, or else the one before, said of itself. The folder of its process in /proc tells
+/// nobody but root which program it runs, as its memory is private.
+pub fn noted(data: &Path) -> Option<Noted> {
+    let text = std::fs::read_to_string(layout::serve_lock(data)).ok()?;
+    let mut words = text.split_whitespace().skip(1).map(str::to_owned);
+    Some(Noted { version: words.next()?, words: words.collect() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +91,9 @@ mod tests {
         let refusal = hold(&data).unwrap_err();
         assert!(refusal.sentence().ends_with(&format!("in use by process {}.", std::process::id())));
         assert_eq!(holder(&data), Some(std::process::id()));
+        held.note("files").unwrap();
+        let said = Noted { version: build::VERSION.to_owned(), words: vec!["files".to_owned()] };
+        assert_eq!(noted(&data), Some(said));
         drop(held);
         assert_eq!(holder(&data), None);
         hold(&data).unwrap();

@@ -194,31 +194,38 @@ fn clock() -> Check {
     Check::bad("clock", format!("It shows {now}."), to_do)
 }
 
+/// What is done where files stay open.
+const FILES_OPEN: &str = "Leave files to the service manager or the container; Linux 5.13 and newer have Landlock, if nothing refuses it.";
+
 /// What the running server has closed to itself, or what one could close on this machine.
 fn locked_in(options: &Options) -> Check {
     const ABOUT: &str = "sandbox";
     if options.sandbox == Sandboxing::Off {
         return Check::warn(ABOUT, "It is switched off.", "Set the option `sandbox` to on.");
     }
-    let filtered = hold::holder(&options.data).map(|process| {
-        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-        let says = |line: &str| status.lines().any(|found| found.split_whitespace().eq(line.split(' ')));
-        says("NoNewPrivs: 1") && says("Seccomp: 2")
-    });
-    if filtered == Some(false) {
-        return Check::warn(
+    let server = hold::holder(&options.data).map(|_| hold::noted(&options.data));
+    let Some(noted) = server else {
+        return match sandbox::kernel_confines_files() {
+            true => Check::ok(ABOUT, "This kernel can lock the server in: files and system calls."),
+            false => Check::warn(
+                ABOUT,
+                "This kernel has no Landlock, so only system calls are closed, and files are not.",
+                FILES_OPEN,
+            ),
+        };
+    };
+    let has = |word: &str| noted.iter().any(|noted| noted.words.iter().any(|found| found == word));
+    match (has(sandbox::FILES), has(sandbox::CALLS)) {
+        (true, true) => Check::ok(ABOUT, "The running server is locked in: files and system calls."),
+        (false, true) => Check::warn(
+            ABOUT,
+            "The running server has closed dangerous system calls to itself, and not its files.",
+            FILES_OPEN,
+        ),
+        (_, false) => Check::warn(
             ABOUT,
             "The running server has not closed dangerous system calls to itself.",
             "Start it again with the option `sandbox` on, and look at what it logs.",
-        );
-    }
-    match (sandbox::kernel_confines_files(), filtered) {
-        (true, Some(_)) => Check::ok(ABOUT, "The running server is locked in: files and system calls."),
-        (true, None) => Check::ok(ABOUT, "This kernel can lock the server in: files and system calls."),
-        (false, _) => Check::warn(
-            ABOUT,
-            "This kernel has no Landlock, so only system calls are closed, and files are not.",
-            "Leave files to the service manager or the container; Linux 5.13 and newer have Landlock.",
         ),
     }
 }

@@ -7,6 +7,7 @@ use crate::cli::unlock;
 use crate::keeping::backups::Desk;
 use crate::keeping::keys::{self, Along, Keeper, Reached};
 use crate::kernel::access::{InstanceKeep, InstanceView};
+use crate::kernel::caller::as_caller;
 use crate::kernel::durable;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::keyring::{Purpose, RecoveryKit, RecoverySecret, Unlock};
@@ -104,7 +105,7 @@ fn hand_over(file: Option<&Path>, kit: &RecoveryKit, name: &str) -> Result<()> {
             false => Err(Error::invalid("That was another kit, so nothing was changed.")),
         };
     };
-    match durable::create(file, page.expose().as_bytes())? {
+    match as_caller(|| durable::create(file, page.expose().as_bytes()))?? {
         true => Ok(()),
         false => Err(Error::conflict(format!("{} exists already.", file.display()))
             .hint("Name a new file for the recovery kit. Nothing was changed.")),

@@ -6,6 +6,7 @@ use crate::cli::progress;
 use crate::keeping::backups::Desk;
 use crate::keeping::keys::{self, Change, Keeper, Kind};
 use crate::kernel::access::InstanceKeep;
+use crate::kernel::caller;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::hold::{self, Held};
 use crate::kernel::keyring::Unlock;
@@ -81,6 +82,7 @@ pub async fn run(rotate: Rotate, options: &Options, unlock: &Unlock, output: Out
 
 /// Opens the instance, with the right to do a server's work where none runs.
 pub(super) fn opened(options: &Options, unlock: &Unlock) -> Result<(Option<Held>, House)> {
+    caller::act_as_owner_of(&options.data)?;
     // Asked before the instance opens: a server that starts in between does the work instead.
     let held = match hold::holder(&options.data) {
         Some(_) => None,

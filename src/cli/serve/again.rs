@@ -61,7 +61,9 @@ impl Program {
         // The filter of system calls goes along, and one is enough.
         command.envs(sandbox::handed_on());
         let cause = command.exec();
-        Error::internal(format!("{} could not begin anew: {cause}", self.path.display()))
+        // As where a service may run one file alone and another one has taken its place.
+        Error::busy(format!("{} could not begin anew in this process: {cause}.", self.path.display()))
+            .hint("A service manager starts it again by itself; without one, start it.")
     }
 }
 

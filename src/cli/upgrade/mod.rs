@@ -12,6 +12,7 @@ use super::unlock;
 use crate::app::House;
 use crate::keeping::upgrade::{Outcome, Place};
 use crate::kernel::build;
+use crate::kernel::caller;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::hold;
 use crate::kernel::keyring::Unlock;
@@ -112,6 +113,7 @@ impl Told {
 /// Exchanges the program, or goes back.
 pub async fn run(command: Upgrade, options: &Options, output: Output) -> Result<()> {
     let opener = &Opener::of(options, command.shares_file.as_deref())?;
+    caller::act_as_owner_of(&options.data)?;
     if command.list {
         return record::list(opener, output).await;
     }
@@ -174,7 +176,7 @@ async fn exchange(
     }
     let before = upgrade::SCHEMA;
     told.step(format!("{} is version {} now.", place.program.display(), candidate.version));
-    match steps::take_over(place, server, opener, told).await {
+    match steps::take_over(place, &candidate.version, server, opener, told).await {
         // The new program has noted it, at its start.
         Ok(()) => Ok(candidate),
         Err(reason) => {

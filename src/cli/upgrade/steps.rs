@@ -9,6 +9,7 @@ use crate::keeping::targets::{self, Goal};
 use crate::keeping::upgrade::{Place, verified};
 use crate::kernel::access::BackupRun;
 use crate::kernel::build;
+use crate::kernel::caller::as_caller;
 use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::hold;
@@ -19,7 +20,6 @@ use crate::kernel::swap;
 use crate::kernel::upgrade;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -40,7 +40,8 @@ pub(super) fn examine(
     options: &Options,
     told: &mut Told,
 ) -> Result<Candidate> {
-    let release = verified(&place.staged(), signature, options.upgrade_key.as_deref())?;
+    let verified = || verified(&place.staged(), signature, options.upgrade_key.as_deref());
+    let release = as_caller(verified)??;
     told.step(format!("The signature is good: it is release {}.", release.version));
     place.permit()?;
     let candidate = ask_version(&place.staged())?;
@@ -161,12 +162,13 @@ async fn made_before(house: &House) -> Result<Vec<(String, Result<u64>)>> {
 /// The new program takes the real data over: in the server that runs, or here where none does.
 pub(super) async fn take_over(
     place: &Place,
+    version: &str,
     server: Option<u32>,
     opener: &Opener<'_>,
     told: &mut Told,
 ) -> Result<()> {
     match server {
-        Some(process) if begins_anew(process, place, opener.options).await? => {
+        Some(process) if begins_anew(process, version, opener.options).await? => {
             told.step("The server began anew and answers.");
             Ok(())
         }
@@ -195,15 +197,13 @@ fn open_the_data(place: &Place, opener: &Opener<'_>, told: &mut Told) -> Result<
 }
 
 /// Whether the server goes on as the new program. `false` if it has ended and nobody starts it.
-async fn begins_anew(process: u32, place: &Place, options: &Options) -> Result<bool> {
+async fn begins_anew(process: u32, version: &str, options: &Options) -> Result<bool> {
     signal(process, Signal::HUP)?;
     let (began, mut absent) = (Instant::now(), None);
     while began.elapsed() < limits::UPGRADE_WAIT_MAX {
         sleep(limits::UPGRADE_LOOK_EVERY).await;
         match hold::holder(&options.data) {
-            Some(holder) if runs(holder, &place.program) && health::ask(options).await.is_ok() => {
-                return Ok(true);
-            }
+            Some(_) if is_held_by(version, options) && health::ask(options).await.is_ok() => return Ok(true),
             Some(_) => absent = None,
             None => {
                 let since = *absent.get_or_insert_with(Instant::now);
@@ -282,9 +282,7 @@ fn signal(process: u32, signal: Signal) -> Result<()> {
     })
 }
 
-/// Whether a process runs the file that lies at this place now.
-fn runs(process: u32, program: &Path) -> bool {
-    let number = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
-    let running = number(Path::new(&format!("/proc/{process}/exe")));
-    running.is_some() && running == number(program)
+/// Whether a server of this version holds the data folder.
+fn is_held_by(version: &str, options: &Options) -> bool {
+    hold::noted(&options.data).is_some_and(|noted| noted.version == version)
 }

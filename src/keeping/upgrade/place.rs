@@ -1,8 +1,10 @@
 //! Place: where the program lies, and how another one takes that place.
 //!
 //! The new file is written beside the old one and takes its name by a rename, so whoever starts the program finds
-//! the old one or the new one. The old one stays under another name for the way back.
+//! the old one or the new one. The old one stays under another name for the way back. All of it is done as the caller:
+//! the program may belong to root, and the data to the account of the server.
 
+use crate::kernel::caller::as_caller;
 use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use std::ffi::OsString;
@@ -41,13 +43,10 @@ impl Place {
     pub fn stage(&self, file: &Path) -> Result<PathBuf> {
         let staged = self.staged();
         self.discard()?;
-        let mut source = File::open(file).map_err(|cause| trouble("read", file, cause))?;
-        let copied = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&staged)
-            .and_then(|mut target| io::copy(&mut source, &mut target).and_then(|_| target.sync_all()));
+        let mut source = as_caller(|| File::open(file))?.map_err(|cause| trouble("read", file, cause))?;
+        let made = as_caller(|| OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged))?;
+        let copied =
+            made.and_then(|mut target| io::copy(&mut source, &mut target).and_then(|_| target.sync_all()));
         copied.map_err(|cause| match cause.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Error::forbidden(format!("This user may not exchange {}.", self.program.display())).hint(
@@ -62,7 +61,7 @@ impl Place {
     /// Lets the staged file be started.
     pub fn permit(&self) -> Result<()> {
         let staged = self.staged();
-        fs::set_permissions(&staged, Permissions::from_mode(0o755))
+        as_caller(|| fs::set_permissions(&staged, Permissions::from_mode(0o755)))?
             .map_err(|cause| trouble("change", &staged, cause))
     }
 
@@ -70,9 +69,9 @@ impl Place {
     pub fn exchange(&self) -> Result<()> {
         let previous = self.previous();
         remove(&previous)?;
-        fs::hard_link(&self.program, &previous).map_err(|cause| trouble("keep", &previous, cause))?;
-        fs::rename(self.staged(), &self.program).map_err(|cause| trouble("write", &self.program, cause))?;
-        self.sync()
+        as_caller(|| fs::hard_link(&self.program, &previous))?
+            .map_err(|cause| trouble("keep", &previous, cause))?;
+        self.take(&self.staged())
     }
 
     /// What was there before takes its place again.
@@ -82,8 +81,7 @@ impl Place {
             return Err(Error::not_found(format!("There is no {} to go back to.", previous.display()))
                 .hint("Install the version that was there before from its package."));
         }
-        fs::rename(&previous, &self.program).map_err(|cause| trouble("write", &self.program, cause))?;
-        self.sync()
+        self.take(&previous)
     }
 
     /// Takes a staged file away.
@@ -91,7 +89,9 @@ impl Place {
         remove(&self.staged())
     }
 
-    fn sync(&self) -> Result<()> {
+    fn take(&self, from: &Path) -> Result<()> {
+        as_caller(|| fs::rename(from, &self.program))?
+            .map_err(|cause| trouble("write", &self.program, cause))?;
         durable::sync_folder(self.program.parent().unwrap_or(Path::new("/")))
     }
 
@@ -104,7 +104,7 @@ impl Place {
 }
 
 fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
+    match as_caller(|| fs::remove_file(path))? {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(trouble("remove", path, cause)),
         _ => Ok(()),
     }

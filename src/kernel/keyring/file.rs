@@ -1,6 +1,7 @@
 //! Files of the keyring: `keyring.json` in the data folder, and the key file outside it.
 
 use super::slots::SlotKind;
+use crate::kernel::caller;
 use crate::kernel::durable::{self, trouble};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::layout;
@@ -245,8 +246,12 @@ pub(super) enum Guarded {
     ByTheManager,
 }
 
-/// Reads a key of 64 hex digits.
+/// Reads a key of 64 hex digits, as whoever called the program.
 pub(super) fn read_key(path: &Path, guarded: Guarded) -> Result<Key> {
+    caller::as_caller(|| key_in(path, guarded))?
+}
+
+fn key_in(path: &Path, guarded: Guarded) -> Result<Key> {
     let shown = path.display();
     let text = bounded(path, limits::KEY_FILE_BYTES_MAX).map_err(|cause| match cause.kind() {
         ErrorKind::NotFound => Error::not_found(format!("The key file {shown} is missing."))

@@ -22,6 +22,11 @@ pub use files::kernel_confines_files;
 /// Set by a process that begins anew and whose filter of system calls goes along.
 const HANDED_ON: &str = "TESTKEEP_CALLS_FILTERED";
 
+/// The word for files that are closed.
+pub const FILES: &str = "files";
+/// The word for system calls that are closed.
+pub const CALLS: &str = "calls";
+
 static IN_FORCE: OnceLock<InForce> = OnceLock::new();
 
 /// What this process has given up.
@@ -46,6 +51,13 @@ impl InForce {
             }
             (false, false) => "This kernel offers none.",
         }
+    }
+
+    /// The same for the doctor, who asks from another process.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        [(self.files, FILES), (self.calls, CALLS)]
+            .into_iter()
+            .filter_map(|(is_closed, word)| is_closed.then_some(word))
     }
 
     /// Whether nothing is missing.

@@ -1,5 +1,6 @@
 //! The real program on temporary folders: what people and scripts at a terminal rely on.
 
+mod accounts;
 mod admin;
 mod codes;
 mod papers;

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A machine whose program can be exchanged, with a release key.
-struct Site {
-    machine: Machine,
+pub struct Site {
+    pub machine: Machine,
 }
 
 impl Site {
     /// None, and a sentence about it, where minisign is missing.
-    fn new() -> Option<Site> {
+    pub fn new() -> Option<Site> {
         if Command::new("minisign").arg("-v").output().is_err() {
             println!("SKIPPED: minisign is not installed");
             return None;
@@ -28,7 +28,7 @@ impl Site {
         Some(site)
     }
 
-    fn program(&self) -> PathBuf {
+    pub fn program(&self) -> PathBuf {
         self.machine.path("bin/testkeep")
     }
 
@@ -40,7 +40,7 @@ impl Site {
     }
 
     /// Signs a file as this release with this key.
-    fn sign(&self, file: &Path, comment: &str, key: &str) {
+    pub fn sign(&self, file: &Path, comment: &str, key: &str) {
         let secret = format!("{key}.key");
         let mut sign = Command::new("minisign");
         sign.args(["-S", "-W", "-s", &secret, "-t", comment, "-m"]).arg(file);
@@ -53,7 +53,7 @@ impl Site {
     }
 
     /// The program with another version number, and nothing else changed.
-    fn newer(&self) -> PathBuf {
+    pub fn newer(&self) -> PathBuf {
         let mut bytes = std::fs::read(self.program()).unwrap();
         let own = env!("CARGO_PKG_VERSION").as_bytes();
         for at in 0..bytes.len() - own.len() {
@@ -110,13 +110,13 @@ impl Site {
         self.machine.run(&["digest"]).out
     }
 
-    fn version(&self) -> Value {
+    pub fn version(&self) -> Value {
         let answer = Command::new(self.program()).args(["version", "--json"]).output().unwrap();
         serde_json::from_slice::<Value>(&answer.stdout).unwrap()["version"].clone()
     }
 }
 
-const RELEASE: &str = "testkeep 0.1.9 x86_64-unknown-linux-gnu";
+pub const RELEASE: &str = "testkeep 0.1.9 x86_64-unknown-linux-gnu";
 
 #[test]
 fn t_kf_3_a_release_that_was_not_signed_or_was_changed_is_refused() {
