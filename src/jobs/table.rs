@@ -14,6 +14,7 @@ pub const JOBS: &[Scheduled<Arc<Desk>>] = &[
     backups::BACKUP,
     backups::PRUNE,
     backups::LOOK,
+    backups::READ,
     drills::DRILL,
     drills::WATCH,
     whole::SWEEP,

@@ -83,6 +83,8 @@ alarms! {
     BackupFailed = "backup_failed", "A backup failed", Danger, "/instance/backups";
     /// The newest good backup at a target is older than its schedule allows; the subject is its name.
     BackupMissed = "backup_missed", "A backup was missed", Danger, "/instance/backups";
+    /// What lies at a target is not as it was written; the subject is the name of the target.
+    BackupDamaged = "backup_damaged", "Backups are damaged", Danger, "/instance/backups";
     /// Backups that are past their retention could not be taken away; the subject is the name of the target.
     RetentionStuck = "retention_stuck", "Old backups stay", Warning, "/instance/backups";
     /// A target cannot be reached; the subject is its name.

@@ -5,7 +5,9 @@
 //! root again only for what that account may not do: read the key, exchange the program, write where root points to.
 
 use super::error::{Error, Result};
-use nix::unistd::{Gid, Uid, User, geteuid, getuid, initgroups, setegid, seteuid, setgroups};
+use nix::unistd::{
+    Gid, Uid, User, getegid, geteuid, getgid, getuid, initgroups, setegid, seteuid, setgroups,
+};
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -32,13 +34,14 @@ pub fn act_as_owner_of(data: &Path) -> Result<()> {
 
 /// Does something as whoever called the program. For the whole process: nothing else is to make files meanwhile.
 pub fn as_caller<T>(work: impl FnOnce() -> T) -> Result<T> {
-    let (acting, caller) = (geteuid(), getuid());
+    let ((acting, group), caller) = ((geteuid(), getegid()), getuid());
     if acting == caller {
         return Ok(work());
     }
-    seteuid(caller).map_err(|cause| refused(caller, &cause))?;
+    // Only root may change the group: it is the first that comes and the last that goes.
+    seteuid(caller).and_then(|()| setegid(getgid())).map_err(|cause| refused(caller, &cause))?;
     let done = work();
-    seteuid(acting).map_err(|cause| refused(acting, &cause))?;
+    setegid(group).and_then(|()| seteuid(acting)).map_err(|cause| refused(acting, &cause))?;
     Ok(done)
 }
 

@@ -46,7 +46,8 @@ fn folder(data: &Path) -> Check {
         );
     };
     let mode = about.mode() & 0o777;
-    if about.uid() != geteuid().as_raw() {
+    // Root works as the owner.
+    if about.uid() != geteuid().as_raw() && !geteuid().is_root() {
         let who =
             format!("{shown} belongs to user {}, and this is user {}.", about.uid(), geteuid().as_raw());
         return Check::warn("data folder", who, "Run the program as the user that owns the folder.");

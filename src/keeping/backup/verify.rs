@@ -11,7 +11,7 @@ use super::{caught, reported};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::limits;
 use rustic_core::repofile::SnapshotFile;
-use rustic_core::{CheckOptions, IndexedFull, LsOptions, OpenStatus, Repository};
+use rustic_core::{CheckOptions, IndexedFull, LsOptions, Open, OpenStatus, Repository};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -60,12 +60,13 @@ impl Totals {
 impl Engine {
     /// Reads every pack and compares every hash.
     pub fn check(&self) -> Result<Findings> {
-        self.check_with(&Arc::default())
+        self.check_with(&Arc::default(), None)
     }
 
-    fn check_with(&self, ledger: &Arc<Ledger>) -> Result<Findings> {
+    /// Reads every pack, or those that one backup needs.
+    fn check_with(&self, ledger: &Arc<Ledger>, of: Option<&Receipt>) -> Result<Findings> {
         let _turn = self.turn()?;
-        check(&self.open_ours(ledger)?)
+        check(&self.open_ours(ledger)?, of)
     }
 
     /// The manifest of a backup, read back from its target.
@@ -76,17 +77,19 @@ impl Engine {
     /// Reads back everything: all packs, the chain of receipts, and whether the newest backup is
     /// there as it was signed. A target that was set back to an older state lacks it.
     pub fn verify_latest(&self) -> Result<Proof> {
-        self.proven(self.chain_within(Reach::All)?, &Arc::default())
+        self.proven(self.chain_within(Reach::All)?, None, &Arc::default())
     }
 
-    /// The same right after a backup, with the newest receipts only, given up when somebody cancels the ledger.
-    pub fn verify_latest_with(&self, ledger: &Arc<Ledger>) -> Result<Proof> {
-        self.proven(self.chain()?, ledger)
+    /// Reads back what this new backup needs, the older parts too, with the newest receipts; given up when somebody
+    /// cancels the ledger. What only other backups need is read by `verify_latest`: a repository holds many times as
+    /// much as one backup, and far targets count each byte.
+    pub fn verify_made(&self, made: &Receipt, ledger: &Arc<Ledger>) -> Result<Proof> {
+        self.proven(self.chain()?, Some(made), ledger)
     }
 
-    fn proven(&self, chain: Chain, ledger: &Arc<Ledger>) -> Result<Proof> {
+    fn proven(&self, chain: Chain, of: Option<&Receipt>, ledger: &Arc<Ledger>) -> Result<Proof> {
         let receipt = chain.newest()?.clone();
-        let mut findings = self.check_with(ledger).unwrap_or_else(|error| Findings::of(&error));
+        let mut findings = self.check_with(ledger, of).unwrap_or_else(|error| Findings::of(&error));
         ledger.go_on()?;
         for number in &chain.lost_at_target {
             findings.warnings.push(format!("The target has lost its copy of receipt {number}."));
@@ -103,7 +106,7 @@ impl Engine {
 /// Errors: what keeps the target from being read at all, which says nothing about the backups there.
 pub fn verify_found(found: &Found) -> Result<Proof> {
     let (receipt, target) = (found.newest()?.clone(), found.job.reach.open()?);
-    let checked = found.open(&target).and_then(|repo| check(&repo));
+    let checked = found.open(&target).and_then(|repo| check(&repo, None));
     let manifest = caught(|| read_back(&found.open(&target)?.to_indexed().map_err(reported)?, &receipt));
     if let Some(failure) = target.failure().filter(|failure| failure.kind() == Kind::Busy) {
         return Err(failure);
@@ -127,9 +130,17 @@ pub fn keyring_in(found: &Found, receipt: &Receipt) -> Result<Vec<u8>> {
     read.map_err(|reason| target.failure().filter(|failure| failure.kind() == Kind::Busy).unwrap_or(reason))
 }
 
-/// Reads every pack and compares every hash.
-fn check(repo: &Repository<OpenStatus>) -> Result<Findings> {
-    let results = caught(|| repo.check(CheckOptions::default().read_data(true)).map_err(reported))?;
+/// Reads every pack, or those that one backup needs, and compares every hash. Whether all packs are there is looked at
+/// in any case.
+fn check(repo: &Repository<OpenStatus>, of: Option<&Receipt>) -> Result<Findings> {
+    let options = CheckOptions::default().read_data(true);
+    let results = match of {
+        None => caught(|| repo.check(options).map_err(reported))?,
+        Some(receipt) => {
+            let tree = snapshot_of(repo, receipt)?.tree;
+            caught(|| repo.check_with_trees(options, vec![tree]).map_err(reported))?
+        }
+    };
     let mut findings = Findings::default();
     for (level, finding) in results.0 {
         // The type of the level is not exported; the text of its name is what there is.
@@ -156,7 +167,7 @@ pub(super) fn read_back<S: IndexedFull>(repo: &Repository<S>, receipt: &Receipt)
     Manifest::parse(&snapshot(repo, &found, &expected, &receipt.manifest_sha256)?)
 }
 
-pub(super) fn snapshot_of<S: IndexedFull>(repo: &Repository<S>, receipt: &Receipt) -> Result<SnapshotFile> {
+pub(super) fn snapshot_of<S: Open>(repo: &Repository<S>, receipt: &Receipt) -> Result<SnapshotFile> {
     let all = repo.get_all_snapshots().map_err(reported)?;
     let found = all.into_iter().find(|snapshot| snapshot.id.to_hex().as_str() == receipt.snapshot);
     let number = receipt.number;

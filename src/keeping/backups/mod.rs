@@ -17,6 +17,7 @@ mod targets_api;
 mod targets_form;
 mod targets_pages;
 mod watch;
+mod weekly;
 mod work;
 
 pub use api::{Api, no_target};
@@ -29,6 +30,7 @@ pub use reading::{Chosen, SCRATCH, at, chosen, goal_at, is_any_at};
 pub use schedule::{BACKUP, LOOK, PRUNE};
 pub use sql::Sums;
 pub use targets_api::Api as TargetsApi;
+pub use weekly::READ;
 pub use work::Made;
 
 use crate::keeping::alarms::{self, Alarm};

@@ -96,7 +96,7 @@ pub(super) fn write_and_read_back(
     // Writers need not wait for the reading back.
     drop(pin);
     order.is_written.store(true, Relaxed);
-    let proof = match engine.verify_latest_with(&order.ledger) {
+    let proof = match engine.verify_made(&receipt, &order.ledger) {
         // It is there and signed; that somebody did not wait for the reading back does not undo it.
         Err(_) if order.ledger.go_on().is_err() => {
             let warnings = vec!["It was stopped before it was read back.".to_owned()];
@@ -106,9 +106,10 @@ pub(super) fn write_and_read_back(
         read => read?,
     };
     if let Some(error) = proof.findings.errors.first() {
-        return Err(Error::internal(error.clone()).hint(
-            "The backup was written but could not be read back. Look at the health of the target's disk.",
-        ));
+        return Err(Error::invalid(format!("The backup was written and could not be read back: {error}"))
+            .hint(
+                "Look at the health of the target's disk; `testkeep verify` says all that is wrong there.",
+            ));
     }
     let took = Took { writing, reading_back: start.elapsed() - writing };
     let is_known = goal.master.as_ref().is_some_and(|known| known == &master);

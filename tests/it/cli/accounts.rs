@@ -108,7 +108,8 @@ fn c14_root_exchanges_a_program_that_only_root_may_and_the_data_stay_the_servers
     let port = free_port();
     let server = served(&site, port);
     upgraded(&site, Command::new(site.program()), &newer, server, port);
-    assert_eq!(fs::metadata(site.program()).unwrap().uid(), 0);
+    let program = fs::metadata(site.program()).unwrap();
+    assert_eq!((program.uid(), program.gid()), (0, 0));
 }
 
 #[test]

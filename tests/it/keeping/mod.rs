@@ -23,4 +23,5 @@ mod storages;
 mod targets;
 mod trail;
 mod upgrade;
+mod weekly;
 mod whole;
