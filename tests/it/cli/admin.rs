@@ -296,3 +296,24 @@ async fn f36_a_check_of_the_trail_by_command_says_what_it_compared_with() {
     let cut = machine.run(&["audit", "verify"]);
     assert!(cut.code == 73 && cut.err.contains(&format!("it once reached entry {reached}")), "{cut:?}");
 }
+
+#[test]
+fn no_backup_is_made_before_somebody_has_the_kit() {
+    let machine = Machine::new();
+    let server = machine.serve();
+    let keep = machine.text("keep");
+    machine.json(&["target", "add", "--name", "Disk", "--address", &keep]);
+    // A log begins with a backup, and each target has its hour; neither is made for nobody.
+    machine.json(&["log", "on", "--seconds", "1"]);
+    let refused = machine.run(&["backup"]);
+    assert!(refused.code != 0 && refused.err.contains("nobody has the kit"), "{refused:?}");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(!machine.path("keep/config").exists(), "a repository was made with a kit that nobody has");
+    server.stop();
+    // So there is one to be handed over, and it opens what is made from now on.
+    machine.claim();
+    assert_eq!(machine.json(&["backup"])["verified"], true);
+    let verified =
+        machine.json_on("elsewhere", &["verify", "--from", &keep, "--kit-file", &machine.text("kit.txt")]);
+    assert_eq!(verified["good"], true, "{verified}");
+}
