@@ -271,10 +271,19 @@ impl Bench {
         task.map(|task| task.progress())
     }
 
-    /// Stops the work that goes on now; answers whether there was any.
-    pub fn stop(&self) -> bool {
-        let task = self.current.lock().expect(HELD).clone();
-        task.inspect(|task| task.brake.pull()).is_some()
+    /// Stops whatever goes on now.
+    pub fn stop(&self) {
+        if let Some(task) = &*self.current.lock().expect(HELD) {
+            task.brake.pull();
+        }
+    }
+
+    /// Stops the work that goes on now if it is one of these: who may stop a drill may not stop a restore. Answers
+    /// whether it was.
+    pub fn stop_only(&self, what: &[&str]) -> bool {
+        let current = self.current.lock().expect(HELD);
+        let asked = current.as_ref().filter(|task| what.contains(&task.what));
+        asked.inspect(|task| task.brake.pull()).is_some()
     }
 
     /// Keeps a copy for whoever asks for the same backup next.

@@ -109,10 +109,10 @@ async fn hold(gate: Gate<BackupRun>, desk: Data<Desk>, Form(form): Form<HoldForm
 
 async fn stop(gate: Gate<BackupRun>, desk: Data<Desk>, Form(Nothing {}): Form<Nothing>) -> Result<Redirect> {
     gate.admit().await?;
-    Ok(if desk.bench.stop() {
+    Ok(if desk.bench.stop_only(&[super::run::WHAT]) {
         Redirect::to(PAGE).saying("It stops, and what was brought back is wiped.")
     } else {
-        Redirect::to(PAGE).warning("Nothing is being brought back here.")
+        Redirect::to(PAGE).warning("No drill is under way here.")
     })
 }
 

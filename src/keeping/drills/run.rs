@@ -15,7 +15,7 @@ use ed25519_dalek::SigningKey;
 use std::sync::Arc;
 
 /// What is done at the bench.
-const WHAT: &str = "A drill";
+pub(super) const WHAT: &str = "A drill";
 
 /// Brings the newest backup of a target back, proves it and records that. One at a time.
 ///

@@ -32,7 +32,7 @@ pub(super) const DISCARDED: Event =
     Event::new("instance.kept_discarded", "A state of the instance that was put aside was deleted.");
 
 /// What is done at the bench.
-const WHAT: &str = "Bringing the whole instance back";
+pub(super) const WHAT: &str = "Bringing the whole instance back";
 const HELD: &str = "nobody panics while holding it";
 const DAY_MS: i64 = 24 * 3_600_000;
 

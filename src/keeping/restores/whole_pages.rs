@@ -33,6 +33,7 @@ pub(super) fn routes() -> Vec<Route> {
         post(PAGE, begin),
         post("/instance/backups/whole/return", go_back),
         post("/instance/backups/whole/discard", discard),
+        post("/instance/backups/whole/stop", stop),
     ]
 }
 
@@ -189,6 +190,20 @@ async fn go_back(
 async fn discard(gate: Gate<RestoreRun>, desk: Data<Desk>, Form(form): Form<KeptForm>) -> Result<Redirect> {
     whole::discard(&desk, &gate, form.kept).await?;
     Ok(Redirect::to(PAGE).saying("It is deleted."))
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+/// Stops a restore, of whatever.
+async fn stop(gate: Gate<RestoreRun>, desk: Data<Desk>, Form(Nothing {}): Form<Nothing>) -> Result<Redirect> {
+    gate.admit().await?;
+    let page = Redirect::to(super::pages::PAGE);
+    Ok(if desk.bench.stop_only(&[super::WHAT, whole::WHAT]) {
+        page.saying("It stops, and what was brought back is wiped.")
+    } else {
+        page.warning("Nothing is being brought back here.")
+    })
 }
 
 impl Asked {

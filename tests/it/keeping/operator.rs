@@ -197,3 +197,22 @@ async fn p_l5_3_the_role_of_a_backup_operator_is_given_in_the_instance_alone() {
     assert!(invited.status().is_success() || invited.status() == 403, "{}", invited.text().await.unwrap());
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn p_l5_3_a_backup_operator_stops_drills_and_no_restore() {
+    let (app, owner) = furnished().await;
+    let operator = app.as_role(Role::BackupOperator, None).await;
+    let stopped = async |what: &'static str, who: &Person, path: &str| {
+        let turn = app.desk.bench.take(what).unwrap();
+        let status = app.submit(who, path, &[]).await.status().as_u16();
+        (status, turn.task.brake.go_on().is_err())
+    };
+    let (drill, restore) = ("/instance/backups/drills/stop", "/instance/backups/whole/stop");
+    assert_eq!(stopped("A drill", &operator, drill).await, (303, true));
+    assert_eq!(stopped("A restore", &operator, drill).await, (303, false));
+    assert_eq!(stopped("A restore", &operator, restore).await, (403, false));
+    assert_eq!(stopped("A restore", &owner, restore).await, (303, true));
+    assert_eq!(stopped("Bringing the whole instance back", &owner, restore).await, (303, true));
+    assert_eq!(stopped("A drill", &owner, restore).await, (303, false));
+    app.stop().await;
+}
