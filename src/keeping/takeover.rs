@@ -134,20 +134,18 @@ pub fn marks(storage: &dyn Storage, keyring: &Keyring) -> Result<(Vec<Mark>, u64
     Ok((found, next))
 }
 
-/// Leaves a mark; answers under which name.
+/// Leaves a mark, unless it is the newest there already; answers under which name.
 pub fn leave(storage: &dyn Storage, keyring: &Keyring, mark: &Mark) -> Result<String> {
-    let (_, next) = marks(storage, keyring)?;
+    let (there, next) = marks(storage, keyring)?;
+    if there.last().is_some_and(|newest| newest.id == mark.id) {
+        return Ok(name_of(next - 1));
+    }
     let body = serde_json::to_string(mark).map_err(Error::internal)?;
     let signature = HEXLOWER.encode(&signing(keyring).sign(body.as_bytes()).to_bytes());
     let sealed = serde_json::to_vec_pretty(&Sealed { body, signature }).map_err(Error::internal)?;
     let name = name_of(next);
     storage.put(&name, &[sealed.into()])?;
     Ok(name)
-}
-
-/// Takes a mark away that was left for a takeover which came to nothing.
-pub fn withdraw(storage: &dyn Storage, name: &str) -> Result<()> {
-    storage.delete(name)
 }
 
 /// Refuses where another machine took over whose mark is not among those of `lineage`. `known` marks were looked at

@@ -91,7 +91,10 @@ pub async fn promote(folder: &Path, unlock: &Unlock, terms: Terms, clock: Clock)
     if state.promoting.is_none() {
         let mut order = Safe::open(folder, unlock, now)?.get()?.ok_or_else(|| status::none_here(folder))?;
         order.paper = terms.paper.clone().unwrap_or(order.paper);
-        let mark = Mark::new(&state.instance, now, Timestamp(copy.reached));
+        let mut mark = Mark::new(&state.instance, now, Timestamp(copy.reached));
+        // Known here before it lies there: cut off in between, the next try is not left behind by its own mark.
+        mark.id = state.mark.get_or_insert(mark.id).clone();
+        state.save(folder)?;
         let mut growing = Growing { folder, copy: &mut copy, paper: &order.paper };
         marked = fetch_and_mark(&mut growing, &order, &terms, mark.clone(), &clock).await?;
         let mut keyring = growing.keyring()?;
@@ -154,7 +157,8 @@ async fn fetch_and_mark(
     growing.copy.proof = Some(looked.proof);
     let (keyring, before) = (growing.keyring()?, growing.copy.reached);
     let mark = mark.reaching(Timestamp(before));
-    let left = takeover::refuse_left_behind(target.storage(), &keyring, &looked.lineage, 0)
+    let lineage = format!("{} {}", looked.lineage, mark.id);
+    let left = takeover::refuse_left_behind(target.storage(), &keyring, &lineage, 0)
         .and_then(|_| takeover::leave(target.storage(), &keyring, &mark));
     let name = match left {
         Ok(name) => Some(name),

@@ -28,6 +28,9 @@ pub struct State {
     pub lag_seconds_max: i64,
     /// Seconds between two looks.
     pub every_seconds: i64,
+    /// The number of the mark that this machine leaves when it takes over: a try that was cut off may have left it.
+    #[serde(default)]
+    pub mark: Option<String>,
     /// Set once it is being made the instance: nothing follows any more.
     pub promoting: Option<Promoting>,
     /// The copy that counts.
@@ -143,6 +146,7 @@ impl State {
             instance: String::new(),
             lag_seconds_max: limits::STANDBY_LAG_SECONDS,
             every_seconds: limits::STANDBY_EVERY_SECONDS,
+            mark: None,
             promoting: None,
             copy: None,
             good: None,

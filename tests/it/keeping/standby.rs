@@ -3,6 +3,7 @@
 
 mod fence;
 
+use super::places::opens;
 use super::storages::servers::{self, Server as Away};
 use crate::cli::story::{get, post};
 use crate::support::program::{Answer, Machine, Server};
@@ -13,7 +14,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use testkeep::keeping::backup::storage::Access;
 use testkeep::kernel::time::Clock;
 
 /// Seconds between two shipments of every primary here.
@@ -34,6 +34,8 @@ struct Primary {
     /// Where its backups go, and the file with what opens that.
     from: String,
     secrets: String,
+    /// What else a command needs to get there.
+    more: Vec<String>,
 }
 
 /// A write that was acknowledged: the title, the moment before it was sent and that after the answer.
@@ -43,18 +45,17 @@ impl Primary {
     async fn start(away: Option<&Away>) -> Primary {
         let machine = Machine::claimed();
         let from = away.map_or_else(|| machine.text("keep"), |away| away.place.clone());
-        let secrets = match away.map(|away| &away.access) {
-            Some(Access::Web(web)) => json!({"user": web.user, "password": web.password.expose()}),
-            _ => json!({}),
-        };
+        let (secrets, more) = away.map_or_else(|| (json!({}), Vec::new()), opens);
         machine.write("secrets.json", &secrets.to_string());
         let secrets = machine.text("secrets.json");
-        machine.json(&["target", "add", "--name", "Keep", "--address", &from, "--access-file", &secrets]);
+        let mut add = vec!["target", "add", "--name", "Keep", "--address", &from, "--access-file", &secrets];
+        add.extend(more.iter().map(String::as_str));
+        machine.json(&add);
         machine.json(&["log", "on", "--seconds", SHIPS_EVERY]);
         machine.json(&["project", "create", "SHOP", "--name", "Web shop"]);
         let token = machine.token("SHOP");
         let server = Some(machine.serve());
-        Primary { machine, server, token, from, secrets }
+        Primary { machine, server, token, from, secrets, more }
     }
 
     fn server(&self) -> &Server {
@@ -129,7 +130,8 @@ impl Standby {
             "--kit-file",
             &kit,
         ];
-        self.machine.run(&[&first[..], more].concat())
+        let place: Vec<&str> = primary.more.iter().map(String::as_str).collect();
+        self.machine.run(&[&first[..], &place, more].concat())
     }
 
     /// Begins once there is a backup that the log follows.
@@ -286,6 +288,48 @@ async fn t_kf_7_a_killed_primary_is_taken_over_within_the_declared_loss() {
 async fn t_sm_3_the_same_drill_over_webdav_is_timed() {
     let Some(away) = servers::webdav() else { return };
     fails_over(Some(&away)).await;
+}
+
+#[actix_web::test]
+async fn t_sm_3_the_same_drill_over_s3_is_timed() {
+    let Some(away) = servers::s3() else { return };
+    fails_over(Some(&away)).await;
+}
+
+#[actix_web::test]
+async fn t_sm_3_the_same_drill_over_ssh_is_timed() {
+    let Some(away) = servers::sftp() else { return };
+    fails_over(Some(&away)).await;
+}
+
+/// A takeover that is cut off at any moment is said once more, and nothing that was reached is lost by it.
+#[actix_web::test]
+async fn t_kf_7_f18_a_takeover_that_is_killed_again_and_again_is_said_once_more() {
+    let mut primary = Primary::start(None).await;
+    primary.add("before").await;
+    primary.attach().await;
+    let standby = Standby::begun(&primary).await;
+    primary.add("last").await;
+    // Everything is at the target then, and the takeover has it to fetch.
+    primary.server.take().unwrap().stop();
+    let digest = primary.machine.json(&["digest"])["digest"].clone();
+    let mut cuts = 0;
+    // One may be through that was not let say so.
+    while standby.machine.path("data/standby.json").exists() {
+        assert!(cuts < 60, "{:?}", standby.command(&primary).args(["standby", "promote"]).output());
+        let mut promote = standby.command(&primary);
+        promote.args(["--json", "standby", "promote"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = promote.spawn().unwrap();
+        tokio::time::sleep(Duration::from_millis(8 + cuts * 8)).await;
+        child.kill().unwrap();
+        cuts += u64::from(!child.wait().unwrap().success());
+    }
+    assert!(cuts > 4, "only {cuts} were cut off");
+    assert_eq!(standby.machine.json(&["digest"])["digest"], digest);
+    let checked = standby.machine.run(&["check"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    let trail = standby.machine.run(&["--json", "audit", "list"]).out;
+    assert_eq!(trail.matches("standby.promoted").count(), 1, "{trail}");
 }
 
 /// Ten kills at any moment, with somebody writing all the time: what counts opens and is whole after each.
